@@ -1,0 +1,14 @@
+/**
+ * The TypeScript sources of every package run as they are: nothing has to be built but the addon.
+ * Types are checked by a step of their own, so the transform only strips them.
+ */
+module.exports = {
+  testEnvironment: 'node',
+  roots: ['<rootDir>/docs', '<rootDir>/native', '<rootDir>/packages', '<rootDir>/tools'],
+  testMatch: ['**/*.test.ts'],
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/.*/dist/'],
+  modulePathIgnorePatterns: ['<rootDir>/.*/(dist|build|build-[a-z]+)/'],
+  testEnvironmentOptions: { customExportConditions: ['@sock/source', 'node', 'node-addons'] },
+  transform: { '^.+\\.ts$': ['ts-jest', { tsconfig: '<rootDir>/tsconfig.test.json' }] },
+  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+};

@@ -1,0 +1,27 @@
+# One executable and one ctest entry for each test/cc/*_test.cc, over all layers.
+find_package(doctest QUIET)
+if(NOT doctest_FOUND)
+  if("$ENV{SOCK_REQUIRE_PEERS}")
+    message(FATAL_ERROR "doctest is missing: apt-get install doctest-dev")
+  endif()
+  add_test(NAME doctest_is_missing COMMAND "${CMAKE_COMMAND}" -E false)
+  set_tests_properties(doctest_is_missing PROPERTIES SKIP_RETURN_CODE 1)
+  return()
+endif()
+
+set(test_folder "${CMAKE_CURRENT_SOURCE_DIR}/test/cc")
+file(GLOB support CONFIGURE_DEPENDS "${test_folder}/*.cc")
+list(FILTER support EXCLUDE REGEX "_test\\.cc$")
+file(GLOB tests CONFIGURE_DEPENDS "${test_folder}/*_test.cc")
+
+add_library(sock_test_support STATIC ${support})
+target_include_directories(sock_test_support PUBLIC "${test_folder}")
+target_link_libraries(sock_test_support PUBLIC sock_warnings ${layers} doctest::doctest)
+
+foreach(source IN LISTS tests)
+  get_filename_component(name "${source}" NAME_WE)
+  add_executable(${name} "${source}")
+  target_link_libraries(${name} PRIVATE sock_test_support)
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES TIMEOUT 120)
+endforeach()

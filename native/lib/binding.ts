@@ -1,0 +1,97 @@
+import { loadAddon } from './load.js';
+
+/**
+ * What create() of the addon returns: arrays shared with it, and its functions. Sockets are named
+ * by slot and generation; results below zero are negated errno values. What each function does is
+ * said where it is defined, in src/binding/*_wrap.cc.
+ */
+export interface Binding {
+  readonly control: Int32Array;
+  readonly records: Int32Array;
+  readonly pages: readonly Int32Array[];
+  readonly chunks: ArrayBuffer[];
+  readonly answers: (string[] | undefined)[];
+  readonly backend: string;
+
+  now(): number;
+  setDeadline(id: number, atMs: number): void;
+  clearDeadline(id: number): void;
+  holdLoop(on: boolean): void;
+
+  open(family: number, type: number): number;
+  addressFamily(text: string): 0 | 4 | 6;
+  pair(type: number): number;
+  bind(slot: number, generation: number, host: string, port: number, family: number): number;
+  bindUnix(slot: number, generation: number, path: string, type: number): number;
+  listen(slot: number, generation: number, backlog: number): number;
+  close(slot: number, generation: number): number;
+  fd(slot: number, generation: number): number;
+  address(slot: number, generation: number, peer: boolean): string | number;
+  isConnected(slot: number, generation: number): number;
+  setOption(slot: number, generation: number, option: number, value: number): number;
+  getOption(slot: number, generation: number, option: number): number;
+
+  receive(slot: number, generation: number, max: number, wait: boolean): number;
+  receiveInto(
+    slot: number,
+    generation: number,
+    view: Uint8Array,
+    offset: number,
+    length: number,
+    wait: boolean,
+  ): number;
+  send(
+    slot: number,
+    generation: number,
+    view: Uint8Array,
+    offset: number,
+    length: number,
+    wait: boolean,
+  ): number;
+  sendAll(slot: number, generation: number, view: Uint8Array): number;
+  shutdown(slot: number, generation: number, direction: number): number;
+  connect(slot: number, generation: number, host: string, port: number, wait: boolean): number;
+  disconnect(slot: number, generation: number): number;
+  connectUnix(slot: number, generation: number, path: string, wait: boolean): number;
+  connectOutcome(slot: number, generation: number): number;
+  wait(slot: number, generation: number, events: number, timeoutMs: number): number;
+  accept(slot: number, generation: number, wait: boolean): number;
+
+  lookup(id: number, host: string, family: number): boolean;
+  cancelLookup(id: number): void;
+  lookupSync(host: string, family: number, timeoutMs: number): string[] | number | null;
+  describeLookup(gaiCode: number): string;
+}
+
+/** The errno values that our code looks at, positive. */
+type ErrnoName =
+  | 'EAGAIN'
+  | 'EBADF'
+  | 'ECONNRESET'
+  | 'EFAULT'
+  | 'EINPROGRESS'
+  | 'EMFILE'
+  | 'ENFILE'
+  | 'ENOBUFS'
+  | 'ENOMEM'
+  | 'ENOSPC'
+  | 'ENOTCONN'
+  | 'EPIPE';
+
+interface Addon {
+  readonly errno: Readonly<Record<ErrnoName, number>>;
+  create(backend: string, deliver: (count: number) => void): Binding | number;
+}
+
+const addon = loadAddon() as Addon;
+
+export const Errno = addon.errno;
+
+/** A context of its own in the addon; `deliver` is called once per turn that has records. */
+export function createBinding(backend: string, deliver: (count: number) => void): Binding {
+  const binding = addon.create(backend, deliver);
+  if (typeof binding === 'number') {
+    throw new Error(`@sock/native could not start its reactor (errno ${-binding})`);
+  }
+  return binding;
+}

@@ -1,0 +1,81 @@
+// The numbers that both sides of the border know. Each block names its mirror in C++.
+
+/** Bits of a socket's first shared word: `flag` in src/reactor/source.h. */
+export const Flag = {
+  Readable: 1,
+  Writable: 2,
+  WantChunk: 4,
+  WantRead: 8,
+  WantWrite: 16,
+  Registered: 32,
+} as const;
+
+/** Words of the control array: `Control` in src/binding/context.h. */
+export const Control = {
+  InTurn: 0,
+  Held: 1,
+  LoopHeld: 2,
+  ChunkIndex: 3,
+  ChunkOffset: 4,
+  Syscall: 5,
+  Extra: 6,
+  Extra2: 7,
+  Extra3: 8,
+  Turn: 9,
+} as const;
+
+/** Kinds of records: `Record` in src/binding/context.h. */
+export const RecordKind = {
+  Chunk: 0,
+  Readable: 1,
+  Writable: 2,
+  Accepted: 3,
+  Deadline: 4,
+  LookedUp: 5,
+} as const;
+
+/** Tables of src/binding/socket_wrap.cc, by position. */
+export const families = ['ipv4', 'ipv6', 'unix'] as const;
+export const types = ['stream', 'seqpacket'] as const;
+export const SocketOption = {
+  ReuseAddr: 0,
+  ReusePort: 1,
+  NoDelay: 2,
+  Ipv6Only: 3,
+  AcceptConn: 4,
+} as const;
+
+export type Family = (typeof families)[number];
+export type SocketType = (typeof types)[number];
+
+/** Slots of a page of shared words, and words of a slot: src/reactor/slots.h, source.h. */
+export const slotsPerPage = 1024;
+export const wordsPerSlot = 2;
+
+/** `Syscall` in src/base/result.h, by position. */
+export const syscallNames = [
+  '',
+  'socket',
+  'socketpair',
+  'bind',
+  'listen',
+  'accept',
+  'connect',
+  'recv',
+  'send',
+  'shutdown',
+  'setsockopt',
+  'getsockopt',
+  'getsockname',
+  'getpeername',
+  'poll',
+  'epoll_create1',
+  'epoll_ctl',
+  'eventfd',
+  'pipe',
+  'unlink',
+] as const;
+
+/** Events of poll(2) that the blocking wait asks for; the same everywhere. */
+export const PollIn = 1;
+export const PollOut = 4;

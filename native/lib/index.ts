@@ -1,0 +1,38 @@
+// Values are exported as plain properties: a re-export would be a getter, which the hot paths of
+// the other packages would call for every message.
+
+import * as addon from './binding.js';
+import * as constants from './constants.js';
+import * as reactor from './reactor.js';
+
+export type { Binding } from './binding.js';
+export type { Family, SocketType } from './constants.js';
+export type { DeadlineSink, LookupSink, Sink } from './reactor.js';
+
+export const {
+  Control,
+  Flag,
+  families,
+  PollIn,
+  PollOut,
+  SocketOption,
+  slotsPerPage,
+  syscallNames,
+  types,
+  wordsPerSlot,
+} = constants;
+
+export const { Errno } = addon;
+
+export const {
+  binding,
+  holdLoop,
+  lookup,
+  pin,
+  releaseLoop,
+  returnDeadlineId,
+  runNextTurn,
+  setDeadline,
+  takeDeadlineId,
+  unpin,
+} = reactor;

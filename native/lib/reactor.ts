@@ -1,0 +1,157 @@
+/**
+ * The JavaScript half of the reactor: one per thread and copy of this package.
+ *
+ * Theory of operation. Once per turn of the event loop the addon calls `deliver` with the number of
+ * records it wrote; each is handed to the sink that is pinned for its slot. Sinks only settle
+ * promises: what user code does about it runs afterwards, as microtasks of that same call, so the
+ * records are read before anything can change them. A sink is pinned while it waits, which also
+ * keeps the socket behind it from being collected; whoever waits for nothing is not held at all.
+ */
+import { type Binding, createBinding } from './binding.js';
+import { Control, RecordKind } from './constants.js';
+
+/** Who hears of a slot. An event is a hint: it may come late, or for nothing. */
+export interface Sink {
+  /** `count` bytes lie in `buffer` at `offset`; 0 is the end of the stream, below 0 an errno. */
+  onChunk(count: number, buffer: ArrayBuffer | undefined, offset: number): void;
+  onReadable(): void;
+  onWritable(): void;
+  /** A connection in a slot of its own, or below 0 an errno. */
+  onAccepted(slot: number, generation: number): void;
+}
+
+/** Who hears that a deadline has passed. */
+export interface DeadlineSink {
+  onDeadline(): void;
+}
+
+/** Who hears what a lookup found; `gaiCode` is 0, or one of getaddrinfo(3). */
+export type LookupSink = (addresses: string[], gaiCode: number, errno: number) => void;
+
+const sinks: (Sink | undefined)[] = [];
+const deadlineSinks: (DeadlineSink | undefined)[] = [];
+const freeDeadlineIds: number[] = [];
+const lookupSinks = new Map<number, LookupSink>();
+let lastLookupId = 0;
+/** More than can ever be waiting; small, since answers come in an array by id. */
+const lookupIds = 4096;
+
+export const binding: Binding = createBinding(process.env.SOCK_BACKEND ?? '', deliver);
+const { control, records, chunks, answers } = binding;
+
+function deliver(count: number): void {
+  for (let at = 0; at < count * 4; at += 4) {
+    const subject = records[at] as number;
+    const kind = records[at + 1] as number;
+    const value = records[at + 2] as number;
+    switch (kind & 0xff) {
+      case RecordKind.Chunk:
+        sinks[subject]?.onChunk(value, chunks[kind >> 8], records[at + 3] as number);
+        break;
+      case RecordKind.Readable:
+        sinks[subject]?.onReadable();
+        break;
+      case RecordKind.Writable:
+        sinks[subject]?.onWritable();
+        break;
+      case RecordKind.Accepted:
+        onAccepted(sinks[subject], value, records[at + 3] as number);
+        break;
+      case RecordKind.Deadline:
+        deadlineSinks[subject]?.onDeadline();
+        break;
+      case RecordKind.LookedUp:
+        onLookedUp(subject, value, records[at + 3] as number);
+        break;
+    }
+  }
+}
+
+function onAccepted(sink: Sink | undefined, slot: number, generation: number): void {
+  if (sink !== undefined) sink.onAccepted(slot, generation);
+  else if (slot >= 0) binding.close(slot, generation);
+}
+
+function onLookedUp(id: number, gaiCode: number, errno: number): void {
+  const sink = lookupSinks.get(id);
+  const addresses = answers[id] ?? [];
+  answers[id] = undefined;
+  if (sink === undefined) return;
+  lookupSinks.delete(id);
+  releaseLoop();
+  sink(addresses, gaiCode, errno);
+}
+
+/**
+ * Looks a name up on the addon's own threads. `family` is a position in `families`, or −1 for any.
+ * Returns a function that gives up on it, or null when too many lookups are waiting.
+ */
+export function lookup(host: string, family: number, sink: LookupSink): (() => void) | null {
+  let id = lastLookupId;
+  do id = (id + 1) % lookupIds;
+  while (lookupSinks.has(id));
+  if (!binding.lookup(id, host, family)) return null;
+  lastLookupId = id;
+  lookupSinks.set(id, sink);
+  holdLoop();
+  return () => {
+    if (!lookupSinks.delete(id)) return;
+    binding.cancelLookup(id);
+    releaseLoop();
+  };
+}
+
+/** From now on records of the slot go to the sink, and the sink is kept alive. */
+export function pin(slot: number, sink: Sink): void {
+  sinks[slot] = sink;
+}
+
+export function unpin(slot: number): void {
+  sinks[slot] = undefined;
+}
+
+/** One more pending operation keeps the event loop alive. */
+export function holdLoop(): void {
+  const held = (control[Control.Held] as number) + 1;
+  control[Control.Held] = held;
+  if (held === 1 && control[Control.LoopHeld] === 0) binding.holdLoop(true);
+}
+
+/** One less. Within a turn the addon looks at the count itself when the turn is over. */
+export function releaseLoop(): void {
+  const held = (control[Control.Held] as number) - 1;
+  control[Control.Held] = held;
+  if (held === 0 && control[Control.InTurn] === 0) binding.holdLoop(false);
+}
+
+export function takeDeadlineId(sink: DeadlineSink): number {
+  const id = freeDeadlineIds.pop() ?? deadlineSinks.length;
+  deadlineSinks[id] = sink;
+  return id;
+}
+
+export function returnDeadlineId(id: number): void {
+  binding.clearDeadline(id);
+  deadlineSinks[id] = undefined;
+  freeDeadlineIds.push(id);
+}
+
+/** `atMs` on the clock of `binding.now()`. */
+export function setDeadline(id: number, atMs: number): void {
+  binding.setDeadline(id, atMs);
+}
+
+const nextTurnTasks: (() => void)[] = [];
+
+function runNextTurnTasks(): void {
+  control[Control.Turn] = (control[Control.Turn] as number) + 1;
+  for (const task of nextTurnTasks.splice(0)) task();
+}
+
+/**
+ * Runs the task in the next turn of the event loop. What completes without waiting goes through
+ * here once its budget is spent, or a busy socket would keep timers and other sockets waiting.
+ */
+export function runNextTurn(task: () => void): void {
+  if (nextTurnTasks.push(task) === 1) setImmediate(runNextTurnTasks);
+}

@@ -1,0 +1,68 @@
+// The module: create(), which makes a context and returns the functions bound to it, and `errno`.
+#include <napi.h>
+
+#include <cerrno>
+
+#include "binding/args.h"
+#include "binding/context.h"
+#include "binding/wraps.h"
+
+namespace {
+
+using sock::binding::Args;
+using sock::binding::Context;
+using sock::binding::Installer;
+
+// create(backend, deliver) -> { control, records, pages, chunks, answers, backend, ...functions },
+// or a negative errno. `deliver(count)` is called once per turn that has records.
+napi_value create(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  sock::Error error;
+  Context* context = Context::create(env, args.string(0), error);
+  if (context == nullptr) return sock::binding::to_js(env, -error.code);
+  napi_value target = context->share(args[1]);
+  if (target == nullptr) return sock::binding::to_js(env, -ENOMEM);
+  Installer installer(env, target, context);
+  install_loop(installer);
+  install_socket(installer);
+  install_stream(installer);
+  install_listener(installer);
+  install_dns(installer);
+  napi_set_named_property(env, target, "backend",
+                          sock::binding::to_js(env, context->reactor().poller().name()));
+  return target;
+}
+
+struct Errno {
+  const char* name;
+  int value;
+};
+
+// Those that lib/ looks at.
+constexpr Errno kErrnos[] = {
+    {"EAGAIN", EAGAIN},           {"EBADF", EBADF},
+    {"ECONNRESET", ECONNRESET},   {"EFAULT", EFAULT},
+    {"EINPROGRESS", EINPROGRESS}, {"EMFILE", EMFILE},
+    {"ENFILE", ENFILE},           {"ENOBUFS", ENOBUFS},
+    {"ENOMEM", ENOMEM},           {"ENOSPC", ENOSPC},
+    {"ENOTCONN", ENOTCONN},       {"EPIPE", EPIPE},
+};
+
+napi_value errno_table(napi_env env) {
+  napi_value table = nullptr;
+  napi_create_object(env, &table);
+  for (const Errno& entry : kErrnos) {
+    napi_set_named_property(env, table, entry.name, sock::binding::to_js(env, entry.value));
+  }
+  return table;
+}
+
+napi_value init(napi_env env, napi_value exports) {
+  Installer(env, exports, nullptr).add("create", create);
+  napi_set_named_property(env, exports, "errno", errno_table(env));
+  return exports;
+}
+
+}  // namespace
+
+NAPI_MODULE(NODE_GYP_MODULE_NAME, init)

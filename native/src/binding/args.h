@@ -1,0 +1,104 @@
+// Reading the arguments of a call from JavaScript. Only our own TypeScript calls, with arguments it
+// has checked; a wrong type still yields a harmless default here, never a wild read.
+#pragma once
+
+#include <napi.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace sock::binding {
+
+class Context;
+
+struct Bytes {
+  std::byte* data = nullptr;
+  size_t size = 0;
+};
+
+template <size_t N>
+class Args {
+ public:
+  Args(napi_env env, napi_callback_info info) : env_(env) {
+    size_t count = N;
+    void* data = nullptr;
+    napi_get_cb_info(env, info, &count, values_, nullptr, &data);
+    context_ = static_cast<Context*>(data);
+  }
+
+  Context& context() const { return *context_; }
+  napi_value operator[](size_t i) const { return values_[i]; }
+
+  int32_t int32(size_t i, int32_t otherwise = -1) const {
+    int32_t value = otherwise;
+    napi_get_value_int32(env_, values_[i], &value);
+    return value;
+  }
+
+  double number(size_t i) const {
+    double value = 0;
+    napi_get_value_double(env_, values_[i], &value);
+    return value;
+  }
+
+  bool boolean(size_t i) const {
+    bool value = false;
+    napi_get_value_bool(env_, values_[i], &value);
+    return value;
+  }
+
+  std::string string(size_t i) const {
+    size_t length = 0;
+    if (napi_get_value_string_utf8(env_, values_[i], nullptr, 0, &length) != napi_ok) return "";
+    std::string text(length, '\0');
+    napi_get_value_string_utf8(env_, values_[i], text.data(), length + 1, &length);
+    return text;
+  }
+
+  // A Uint8Array, fetched anew at every call, because its buffer may have been detached,
+  // transferred or resized since the last one. Null data: not there, or empty.
+  Bytes bytes(size_t view) const {
+    void* data = nullptr;
+    size_t size = 0;
+    napi_typedarray_type type = napi_int8_array;
+    napi_get_typedarray_info(env_, values_[view], &type, &size, &data, nullptr, nullptr);
+    if (type != napi_uint8_array) return {};
+    return {static_cast<std::byte*>(data), size};
+  }
+
+  // The part [offset, offset + length) of it; null data when it is not all there.
+  Bytes bytes(size_t view, size_t offset_at, size_t length_at) const {
+    const Bytes all = bytes(view);
+    const int64_t offset = integer(offset_at);
+    const int64_t length = integer(length_at);
+    if (all.data == nullptr || offset < 0 || length < 0) return {};
+    if (static_cast<uint64_t>(offset) + static_cast<uint64_t>(length) > all.size) return {};
+    return {all.data + offset, static_cast<size_t>(length)};
+  }
+
+ private:
+  int64_t integer(size_t i) const {
+    int64_t value = -1;
+    napi_get_value_int64(env_, values_[i], &value);
+    return value;
+  }
+
+  napi_env env_;
+  Context* context_ = nullptr;
+  napi_value values_[N];
+};
+
+inline napi_value to_js(napi_env env, int64_t value) {
+  napi_value result = nullptr;
+  napi_create_int64(env, value, &result);
+  return result;
+}
+
+inline napi_value to_js(napi_env env, const std::string& text) {
+  napi_value result = nullptr;
+  napi_create_string_utf8(env, text.data(), text.size(), &result);
+  return result;
+}
+
+}  // namespace sock::binding

@@ -1,0 +1,150 @@
+// Everything that one copy of the JavaScript package has here: its reactor, the handles by which
+// libuv drives it, and the memory it shares with JavaScript. One per call of create(), so that
+// workers, and several copies of the package in one process, do not see each other.
+//
+// Theory of operation: one turn. Readiness of the reactor's poller (or a deadline, or an answer of
+// the resolver) makes libuv call us. turn() notes every event on its source, performs the receive
+// of each waiting reader and the accepts of each waiting listener, and writes what happened as
+// records of four integers. If there are any, JavaScript is called once with their number; it
+// settles promises, whose continuations run when that call's callback scope closes, and which
+// send, or wait again by setting a flag. Nothing else crosses.
+#pragma once
+
+#include <napi.h>
+#include <uv.h>
+
+#include <array>
+#include <deque>
+#include <memory>
+#include <span>
+#include <unordered_map>
+
+#include "binding/receive_memory.h"
+#include "binding/waiter.h"
+#include "dns/resolver.h"
+#include "reactor/reactor.h"
+#include "sys/unix_path.h"
+
+namespace sock::binding {
+
+// Words of the control array, mirrored in lib/constants.ts.
+enum Control : size_t {
+  kInTurn,      // 1 while turn() runs, microtasks of its call included
+  kHeld,        // written by JavaScript: how many pending operations keep the loop alive
+  kLoopHeld,    // 1 while our handle keeps the loop alive
+  kChunkIndex,  // where the last receive() put its bytes
+  kChunkOffset,
+  kSyscall,  // the call behind the last error
+  kExtra,    // second and third results of a call
+  kExtra2,
+  kExtra3,
+  kTurn,  // changes with every turn
+  kControlSize = 16,
+};
+
+// Kinds of records, mirrored in lib/constants.ts.
+enum class Record : int32_t {
+  kChunk,     // slot, kChunk | buffer << 8, count or negative errno, offset
+  kReadable,  // slot
+  kWritable,  // slot
+  kAccepted,  // slot of the listener, -, new slot or negative errno, its generation
+  kDeadline,  // id of the deadline
+  kLookedUp,  // id of the lookup, -, EAI_* or 0, errno; the addresses are in the list of answers
+};
+
+class Context {
+ public:
+  // Null when the environment has no memory or descriptors left; `error` says why.
+  static Context* create(napi_env env, const std::string& backend, Error& error);
+
+  napi_env env() const { return env_; }
+  reactor::Reactor& reactor() { return *reactor_; }
+  ReceiveMemory& memory() { return *memory_; }
+  int32_t& control(Control word) { return control_[word]; }
+
+  // Makes the words, records and lists known to JavaScript, and its function to us.
+  napi_value share(napi_value deliver);
+  // The source named by two arguments, or null when it is gone.
+  reactor::Source* find(int32_t index, int32_t generation) {
+    return reactor_->slots().find(
+        reactor::Token{static_cast<uint32_t>(index), static_cast<uint32_t>(generation)});
+  }
+  // A slot for the descriptor. Null when no memory is left.
+  reactor::Source* adopt(sys::UniqueFd fd, reactor::Kind kind);
+  // What a call returns that made a socket: its index, with the generation in kExtra.
+  napi_value name(const reactor::Source& source);
+  // What a call returns that failed: the negative errno, with the system call in kSyscall.
+  napi_value fail(const Error& error);
+  // 0, or as fail().
+  napi_value outcome(const Status& status);
+  // True while records are written that JavaScript has not seen.
+  bool chunks_pending() const { return record_count_ > 0; }
+  void hold_loop(bool on);
+  void update_timer();
+  // Started by its first use.
+  dns::Resolver& resolver();
+  // The socket file that this source's bind made; close() removes it.
+  void remember_file(const reactor::Source& source, const sys::SockAddr& address,
+                     const sys::FileId& file);
+  void close(reactor::Source& source);
+
+ private:
+  static constexpr size_t kRecordsMax = 1024;
+  static constexpr size_t kEventsMax = Waiter::kEventsMax;
+  // One event of a stream writes at most a chunk (or readable) and a writable record.
+  static constexpr size_t kRecordsPerEvent = 2;
+
+  Context(napi_env env, std::unique_ptr<reactor::Poller> poller);
+  ~Context();
+
+  bool start();
+  uv_handle_t* main_handle();
+  void turn(std::span<const reactor::Event> events);
+  void handle(reactor::Source& source, size_t records_reserved);
+  void receive_for(reactor::Source& source);
+  void accept_for(reactor::Source& source, size_t records_reserved);
+  void take_deadlines();
+  void take_answers();
+  void record(uint32_t subject, int32_t kind, int64_t value, uint32_t extra);
+  void deliver();
+  void on_ready();   // the poller's descriptor is readable
+  void on_wakeup();  // a thread of ours has something
+
+  static void on_cleanup(napi_async_cleanup_hook_handle hook, void* self);
+  static void on_closed(uv_handle_t* handle);
+
+  napi_env env_;
+  std::unique_ptr<reactor::Reactor> reactor_;
+  std::unique_ptr<ReceiveMemory> memory_;
+  int32_t* control_ = nullptr;
+  int32_t* records_ = nullptr;
+  size_t record_count_ = 0;
+
+  napi_ref shared_ = nullptr;   // the object with the arrays, which keeps their memory alive
+  napi_ref deliver_ = nullptr;  // the function called once per turn
+  napi_ref pages_ = nullptr;    // the list of pages of shared words
+  napi_ref answer_list_ = nullptr;
+  napi_async_context async_context_ = nullptr;
+  napi_async_cleanup_hook_handle cleanup_hook_ = nullptr;
+
+  struct BoundFile {
+    sys::SockAddr address;
+    sys::FileId file;
+  };
+  std::unordered_map<uint32_t, BoundFile> bound_files_;  // by slot
+  std::deque<dns::Answer> answers_;  // taken from the resolver, not yet recorded
+
+  // Closed by on_cleanup(); this object is freed when the last of them is gone.
+  uv_poll_t poll_{};
+  uv_timer_t timer_{};
+  uv_async_t wakeup_{};
+  int open_handles_ = 0;
+  bool has_poll_ = false;
+  double timer_at_ms_ = reactor::Deadlines::kNone;
+
+  // Declared last: their threads use the poller and the wake-up handle, so they end first.
+  std::unique_ptr<dns::Resolver> resolver_;
+  std::unique_ptr<Waiter> waiter_;
+};
+
+}  // namespace sock::binding

@@ -1,0 +1,217 @@
+// A socket's birth, names, options and end.
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include "binding/args.h"
+#include "binding/context.h"
+#include "binding/wraps.h"
+#include "sys/socket_calls.h"
+
+namespace sock::binding {
+
+namespace {
+
+// Families, types and options in the order of lib/constants.ts.
+constexpr int kFamilies[] = {AF_INET, AF_INET6, AF_UNIX};
+constexpr int kTypes[] = {SOCK_STREAM, SOCK_SEQPACKET};
+struct Option {
+  int level;
+  int name;
+};
+constexpr Option kOptions[] = {
+    {SOL_SOCKET, SO_REUSEADDR},  {SOL_SOCKET, SO_REUSEPORT},  {IPPROTO_TCP, TCP_NODELAY},
+    {IPPROTO_IPV6, IPV6_V6ONLY}, {SOL_SOCKET, SO_ACCEPTCONN},
+};
+
+template <class T, size_t N>
+const T* pick(const T (&table)[N], int32_t index) {
+  return index >= 0 && static_cast<size_t>(index) < N ? &table[index] : nullptr;
+}
+
+reactor::Kind kind_of(int family, int type) {
+  return family != AF_UNIX && type == SOCK_STREAM ? reactor::Kind::kTcp : reactor::Kind::kStream;
+}
+
+// open(family, type) -> slot index, generation in kExtra; or negative errno.
+napi_value js_open(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  Context& context = args.context();
+  const int* family = pick(kFamilies, args.int32(0));
+  const int* type = pick(kTypes, args.int32(1));
+  if (family == nullptr || type == nullptr) return to_js(env, -EINVAL);
+  Result<sys::UniqueFd> fd = sys::open_socket(*family, *type);
+  if (!fd.ok()) return context.fail(fd.error());
+  reactor::Source* source = context.adopt(fd.take(), kind_of(*family, *type));
+  return source == nullptr ? to_js(env, -ENOMEM) : context.name(*source);
+}
+
+// pair(type) -> slot index of the first, its generation in kExtra, the second in kExtra2 and
+// kExtra3; or negative errno.
+napi_value js_pair(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  Context& context = args.context();
+  const int* type = pick(kTypes, args.int32(0));
+  if (type == nullptr) return to_js(env, -EINVAL);
+  Result<sys::FdPair> pair = sys::open_pair(*type);
+  if (!pair.ok()) return context.fail(pair.error());
+  reactor::Source* first = context.adopt(std::move(pair.value().first), reactor::Kind::kStream);
+  if (first == nullptr) return to_js(env, -ENOMEM);
+  reactor::Source* second = context.adopt(std::move(pair.value().second), reactor::Kind::kStream);
+  if (second == nullptr) {
+    context.reactor().close(*first);
+    return to_js(env, -ENOMEM);
+  }
+  context.control(kExtra2) = static_cast<int32_t>(second->token.index);
+  context.control(kExtra3) = static_cast<int32_t>(second->token.generation);
+  return context.name(*first);
+}
+
+// bind(index, generation, host, port) -> 0 or negative errno. A host of "" is the wildcard address
+// of the socket's family (0: IPv4, 1: IPv6, the fifth argument).
+napi_value js_bind(napi_env env, napi_callback_info info) {
+  const Args<5> args(env, info);
+  Context& context = args.context();
+  reactor::Source* source = context.find(args.int32(0), args.int32(1));
+  if (source == nullptr) return to_js(env, -EBADF);
+  const std::string host = args.string(2);
+  const auto port = static_cast<uint16_t>(args.int32(3));
+  const int family = args.int32(4) == 1 ? AF_INET6 : AF_INET;
+  Result<sys::SockAddr> address = host.empty()
+                                      ? Result<sys::SockAddr>(sys::SockAddr::any(family, port))
+                                      : sys::SockAddr::from_literal(host, port);
+  if (!address.ok()) return context.fail(address.error());
+  return context.outcome(sys::bind_socket(source->fd.get(), address.value()));
+}
+
+// bindUnix(index, generation, path, type) -> 0 or negative errno.
+napi_value js_bind_unix(napi_env env, napi_callback_info info) {
+  const Args<4> args(env, info);
+  Context& context = args.context();
+  reactor::Source* source = context.find(args.int32(0), args.int32(1));
+  if (source == nullptr) return to_js(env, -EBADF);
+  const int* type = pick(kTypes, args.int32(3));
+  if (type == nullptr) return to_js(env, -EINVAL);
+  Result<sys::SockAddr> address = sys::SockAddr::from_path(args.string(2));
+  if (!address.ok()) return context.fail(address.error());
+  Result<sys::FileId> file = sys::bind_unix_path(source->fd.get(), *type, address.value());
+  if (!file.ok()) return context.fail(file.error());
+  context.remember_file(*source, address.value(), file.value());
+  return to_js(env, 0);
+}
+
+// listen(index, generation, backlog) -> 0 or negative errno.
+napi_value js_listen(napi_env env, napi_callback_info info) {
+  const Args<3> args(env, info);
+  Context& context = args.context();
+  reactor::Source* source = context.find(args.int32(0), args.int32(1));
+  if (source == nullptr) return to_js(env, -EBADF);
+  const Status listening = sys::listen_socket(source->fd.get(), args.int32(2));
+  if (listening.ok() && source->kind != reactor::Kind::kListener) {
+    context.reactor().forget(*source);
+    source->kind = reactor::Kind::kListener;
+  }
+  return context.outcome(listening);
+}
+
+// addressFamily(text) -> 4 or 6 for a literal address, else 0.
+napi_value js_address_family(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  Result<sys::SockAddr> address = sys::SockAddr::from_literal(args.string(0), 0);
+  if (!address.ok()) return to_js(env, 0);
+  return to_js(env, address.value().family() == AF_INET ? 4 : 6);
+}
+
+// close(index, generation) -> 1, or 0 when it was closed already.
+napi_value js_close(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  reactor::Source* source = args.context().find(args.int32(0), args.int32(1));
+  if (source == nullptr) return to_js(env, 0);
+  args.context().close(*source);
+  return to_js(env, 1);
+}
+
+// fd(index, generation) -> the descriptor, or -1.
+napi_value js_fd(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  const reactor::Source* source = args.context().find(args.int32(0), args.int32(1));
+  return to_js(env, source == nullptr ? -1 : source->fd.get());
+}
+
+// address(index, generation, peer) -> "host" with the port in kExtra, or a negative errno.
+napi_value js_address(napi_env env, napi_callback_info info) {
+  const Args<3> args(env, info);
+  Context& context = args.context();
+  reactor::Source* source = context.find(args.int32(0), args.int32(1));
+  if (source == nullptr) return to_js(env, -EBADF);
+  const bool peer = args.boolean(2);
+  const int fd = source->fd.get();
+  Result<sys::SockAddr> address = [&]() -> Result<sys::SockAddr> {
+    if (!peer) return sys::local_address(fd);
+    if (source->peer.size == 0) return sys::peer_address(fd);
+    return sys::SockAddr::from_raw(source->peer.raw, source->peer.size);
+  }();
+  if (!address.ok()) return context.fail(address.error());
+  context.control(kExtra) = address.value().port();
+  return to_js(env, address.value().host());
+}
+
+// A Unix socket keeps the name of a peer that is gone; poll(2) knows better. On TCP a hang-up can
+// also mean that both sides have ended the stream, which is still a connection.
+bool is_connected(const reactor::Source& source) {
+  Result<sys::SockAddr> peer = sys::peer_address(source.fd.get());
+  if (!peer.ok()) return false;
+  if (!peer.value().is_unix()) return true;
+  Result<int> events = sys::wait_for(source.fd.get(), 0, 0);
+  return events.ok() && (events.value() & POLLHUP) == 0;
+}
+
+// isConnected(index, generation) -> 1 while the kernel has a peer, else 0.
+napi_value js_is_connected(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  const reactor::Source* source = args.context().find(args.int32(0), args.int32(1));
+  return to_js(env, source != nullptr && is_connected(*source) ? 1 : 0);
+}
+
+// setOption(index, generation, option, value) -> 0 or negative errno.
+napi_value js_set_option(napi_env env, napi_callback_info info) {
+  const Args<4> args(env, info);
+  Context& context = args.context();
+  reactor::Source* source = context.find(args.int32(0), args.int32(1));
+  const Option* option = pick(kOptions, args.int32(2));
+  if (source == nullptr || option == nullptr) return to_js(env, -EBADF);
+  return context.outcome(
+      sys::set_option(source->fd.get(), option->level, option->name, args.int32(3)));
+}
+
+// getOption(index, generation, option) -> its value, never negative, or negative errno.
+napi_value js_get_option(napi_env env, napi_callback_info info) {
+  const Args<3> args(env, info);
+  Context& context = args.context();
+  reactor::Source* source = context.find(args.int32(0), args.int32(1));
+  const Option* option = pick(kOptions, args.int32(2));
+  if (source == nullptr || option == nullptr) return to_js(env, -EBADF);
+  Result<int> value = sys::get_option(source->fd.get(), option->level, option->name);
+  return value.ok() ? to_js(env, value.value()) : context.fail(value.error());
+}
+
+}  // namespace
+
+void install_socket(Installer& installer) {
+  installer.add("open", js_open);
+  installer.add("addressFamily", js_address_family);
+  installer.add("pair", js_pair);
+  installer.add("bind", js_bind);
+  installer.add("bindUnix", js_bind_unix);
+  installer.add("listen", js_listen);
+  installer.add("close", js_close);
+  installer.add("fd", js_fd);
+  installer.add("address", js_address);
+  installer.add("isConnected", js_is_connected);
+  installer.add("setOption", js_set_option);
+  installer.add("getOption", js_get_option);
+}
+
+}  // namespace sock::binding

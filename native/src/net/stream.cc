@@ -1,0 +1,82 @@
+#include "net/stream.h"
+
+#include <poll.h>
+
+#include <cerrno>
+
+namespace sock::net {
+
+using reactor::Interest;
+using reactor::Kind;
+using reactor::Reactor;
+using reactor::Source;
+
+namespace {
+
+// Registers for the direction unless that is done; an error of the poller is the result then.
+sys::IoResult arm(Reactor& reactor, Source& source, Interest direction, sys::IoResult result) {
+  const Status armed = reactor.await(source, direction);
+  return armed.ok() ? result : -armed.error().code;
+}
+
+// A short read proves TCP drained, and saves the call that would say EAGAIN, but only while no
+// hang-up was reported: data and FIN may have come in one edge, and no further one will
+// (epoll(7), "Do I need to continuously read/write a file descriptor until EAGAIN"). Unix streams
+// stop a read at a passed descriptor, so there a short read proves nothing.
+bool proves_drained(const Source& source, size_t received, size_t asked) {
+  return source.kind == Kind::kTcp && !source.broken_off && received < asked;
+}
+
+}  // namespace
+
+sys::IoResult receive(Reactor& reactor, Source& source, void* data, size_t size, bool wait) {
+  const sys::IoResult result = sys::receive(source.fd.get(), data, size);
+  if (result > 0) {
+    if (proves_drained(source, static_cast<size_t>(result), size)) reactor.mark_drained(source);
+    return result;
+  }
+  if (result == -EAGAIN) {
+    if (wait && !source.registered()) {
+      const sys::IoResult armed = arm(reactor, source, reactor::kRead, result);
+      if (armed != result) return armed;
+    }
+    reactor.mark_drained(source);
+  }
+  return result;
+}
+
+sys::IoResult send(Reactor& reactor, Source& source, const void* data, size_t size, bool wait) {
+  const sys::IoResult result = sys::send(source.fd.get(), data, size);
+  const bool full = result == -EAGAIN || (result >= 0 && static_cast<size_t>(result) < size);
+  if (!full) return result;
+  if (wait && (source.interest & reactor::kWrite) == 0) {
+    const sys::IoResult armed = arm(reactor, source, reactor::kWrite, result);
+    // Bytes that are gone are told first. The socket is not marked full then: no event will come,
+    // and the next attempt, which sends nothing, gets the error.
+    if (armed != result) return result < 0 ? armed : result;
+  }
+  reactor.mark_full(source);
+  return result;
+}
+
+int connect(Reactor& reactor, Source& source, const sys::SockAddr& address, bool wait) {
+  const Status status = sys::connect_socket(source.fd.get(), address);
+  if (status.ok()) return 0;
+  const int code = status.error().code;
+  if (code != EINPROGRESS || !wait) return -code;
+  const Status armed = reactor.await(source, reactor::kWrite);
+  if (!armed.ok()) return -armed.error().code;
+  reactor.mark_full(source);
+  return -code;
+}
+
+int connect_outcome(Source& source) {
+  Result<int> ready = sys::wait_for(source.fd.get(), POLLOUT, 0);
+  if (!ready.ok()) return -ready.error().code;
+  Result<int> pending = sys::get_option(source.fd.get(), SOL_SOCKET, SO_ERROR);
+  if (!pending.ok()) return -pending.error().code;
+  if (pending.value() != 0) return -pending.value();
+  return ready.value() == 0 ? -EINPROGRESS : 0;
+}
+
+}  // namespace sock::net

@@ -1,0 +1,29 @@
+// The stream operations on a source: try first, and let the answer update what is known.
+#pragma once
+
+#include <cstddef>
+
+#include "reactor/reactor.h"
+#include "sys/socket_calls.h"
+
+namespace sock::net {
+
+// Bytes received (0: the peer's orderly end) or a negative errno. `wait` registers the source when
+// nothing was there, so that its next readiness is reported.
+sys::IoResult receive(reactor::Reactor& reactor, reactor::Source& source, void* data, size_t size,
+                      bool wait);
+
+// Bytes taken by the kernel or a negative errno. `wait` asks for write readiness when the kernel
+// did not take all of it.
+sys::IoResult send(reactor::Reactor& reactor, reactor::Source& source, const void* data,
+                   size_t size, bool wait);
+
+// Starts a connection: 0 when it is there at once, -EINPROGRESS when write readiness (which is
+// asked for with `wait`) will tell, or another negative errno.
+int connect(reactor::Reactor& reactor, reactor::Source& source, const sys::SockAddr& address,
+            bool wait);
+
+// What became of a connection under way: 0, -EINPROGRESS, or the negative errno it failed with.
+int connect_outcome(reactor::Source& source);
+
+}  // namespace sock::net

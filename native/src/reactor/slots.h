@@ -1,0 +1,99 @@
+// The table of sources. A slot is named by index and generation; the generation changes when the
+// slot is freed, so that a late event or a stale handle finds nothing. Pages never move, so that a
+// Source& stays good while its slot is taken. The shared words of a page live in memory that the
+// caller hands in (the binding takes it from an ArrayBuffer that JavaScript sees).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/check.h"
+#include "reactor/source.h"
+
+namespace sock::reactor {
+
+class Slots {
+ public:
+  static constexpr uint32_t kPageSize = 1024;
+  static constexpr uint32_t kGenerationMax = 0x7fffffff;  // fits a small integer of JavaScript
+
+  bool full() const { return free_head_ == kNoSlot; }
+  size_t page_count() const { return pages_.size(); }
+  size_t used_count() const { return used_; }
+
+  // `words` holds kPageSize entries, zeroed, and outlives the table.
+  void add_page(SharedWords* words) {
+    const auto base = static_cast<uint32_t>(pages_.size()) * kPageSize;
+    pages_.push_back(std::make_unique<Slot[]>(kPageSize));
+    Slot* page = pages_.back().get();
+    for (uint32_t i = kPageSize; i-- > 0;) {
+      page[i].source.token = Token{base + i, 1};
+      page[i].source.words = &words[i];
+      page[i].next_free = free_head_;
+      free_head_ = base + i;
+    }
+  }
+
+  Source& take(sys::UniqueFd fd, Kind kind) {
+    SOCK_CHECK(!full());
+    Slot& slot = at(free_head_);
+    free_head_ = slot.next_free;
+    slot.taken = true;
+    used_++;
+    Source& source = slot.source;
+    source.fd = std::move(fd);
+    source.kind = kind;
+    source.interest = 0;
+    source.broken_off = false;
+    source.peer = {};
+    // Not registered, so nothing is known: the first operation finds out.
+    *source.words = SharedWords{flag::kReadable | flag::kWritable, 0};
+    return source;
+  }
+
+  void free(Source& source) {
+    Slot& slot = at(source.token.index);
+    SOCK_CHECK(slot.taken && &slot.source == &source);
+    slot.taken = false;
+    used_--;
+    source.words->flags = 0;
+    source.token.generation =
+        source.token.generation == kGenerationMax ? 1 : source.token.generation + 1;
+    slot.next_free = free_head_;
+    free_head_ = source.token.index;
+  }
+
+  // Null when the slot was freed since, or never existed.
+  Source* find(Token token) {
+    if (token.index >= pages_.size() * kPageSize) return nullptr;
+    Slot& slot = at(token.index);
+    if (!slot.taken || slot.source.token.generation != token.generation) return nullptr;
+    return &slot.source;
+  }
+
+  template <class Visit>
+  void for_each(Visit visit) {
+    for (auto& page : pages_) {
+      for (uint32_t i = 0; i < kPageSize; i++) {
+        if (page[i].taken) visit(page[i].source);
+      }
+    }
+  }
+
+ private:
+  static constexpr uint32_t kNoSlot = UINT32_MAX;
+  struct Slot {
+    Source source;
+    uint32_t next_free = kNoSlot;
+    bool taken = false;
+  };
+
+  Slot& at(uint32_t index) { return pages_[index / kPageSize][index % kPageSize]; }
+
+  std::vector<std::unique_ptr<Slot[]>> pages_;
+  uint32_t free_head_ = kNoSlot;
+  size_t used_ = 0;
+};
+
+}  // namespace sock::reactor

@@ -1,0 +1,65 @@
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "support.h"
+
+namespace sock {
+
+TEST_CASE("a result holds the value it was made from") {
+  Result<int> result(42);
+  CHECK(result.ok());
+  CHECK(result.value() == 42);
+  CHECK(result.error().code == 0);
+}
+
+TEST_CASE("a result gives away a value that can only be moved") {
+  Result<std::unique_ptr<int>> result(std::make_unique<int>(7));
+  const std::unique_ptr<int> taken = result.take();
+  CHECK(*taken == 7);
+}
+
+TEST_CASE("a failed result says the errno and the call") {
+  const Result<int> result(Error{ECONNREFUSED, Syscall::kConnect});
+  CHECK_FALSE(result.ok());
+  CHECK(result.error().code == ECONNREFUSED);
+  CHECK(result.error().call == Syscall::kConnect);
+}
+
+TEST_CASE("asking a failed result for its value stops the process") {
+  CHECK(test::aborts_in_child([] {
+    Result<int> result(Error{EINVAL, Syscall::kNone});
+    (void)result.value();
+  }));
+}
+
+TEST_CASE("an error without an errno stops the process") {
+  CHECK(test::aborts_in_child([] { const Status status(Error{0, Syscall::kBind}); }));
+}
+
+TEST_CASE("a check that holds does nothing, one that does not stops the process") {
+  SOCK_CHECK(1 + 1 == 2);
+  CHECK(test::aborts_in_child([] { SOCK_CHECK(1 + 1 == 3); }));
+}
+
+TEST_CASE("the clock never goes back") {
+  double last_ms = now_ms();
+  for (int i = 0; i < 10'000; i++) {
+    const double ms = now_ms();
+    REQUIRE(ms >= last_ms);
+    last_ms = ms;
+  }
+}
+
+TEST_CASE("the clock counts milliseconds") {
+  const double before_ms = now_ms();
+  ::usleep(20'000);
+  CHECK(now_ms() - before_ms >= 20);
+  CHECK(now_ms() - before_ms < 10'000);
+}
+
+}  // namespace sock

@@ -1,0 +1,255 @@
+/**
+ * The accepting half of a listening socket.
+ *
+ * Theory of operation. A listener is level-triggered: as long as somebody waits it is registered,
+ * and every turn in which connections wait brings at most as many as are asked for. A lone accept
+ * asks for one. An iteration will take them all, so it asks for more while connections keep coming
+ * turn after turn, and for one when they are rare, which spares the accept4 that would say EAGAIN.
+ * Out of descriptors (or memory), the listener leaves the poller, which would report it without
+ * end, and tries again after a pause; nobody's accept fails for that.
+ */
+import { binding, Control, Errno, Flag } from '@sock/native';
+import type { Endpoint } from './endpoint.js';
+import { AbortError, closedError, systemError, TimeoutError } from './errors.js';
+import { iterationEnd } from './iterators.js';
+import { monotonicMs } from './monotonic.js';
+import { type Limits, Operation, OperationQueue } from './operation.js';
+
+const settled = Promise.resolve();
+
+/** Connections that one turn may bring to an iteration. */
+const burstMax = 16;
+const retryAfterMs = 100;
+const outOfResources = new Set([-Errno.EMFILE, -Errno.ENFILE, -Errno.ENOBUFS, -Errno.ENOMEM]);
+
+abstract class AcceptOperation<T> extends Operation {
+  abstract finish(connection: T): void;
+  abstract close(): void;
+}
+
+class SingleAccept<T> extends AcceptOperation<T> {
+  private readonly resolve: (connection: T) => void;
+
+  constructor(resolve: (connection: T) => void, reject: (error: unknown) => void) {
+    super(reject);
+    this.resolve = resolve;
+  }
+
+  finish(connection: T): void {
+    this.resolve(connection);
+  }
+
+  close(): void {
+    this.reject(closedError());
+  }
+}
+
+type Step<T> = IteratorResult<T, undefined>;
+
+/** One step of an iteration, which ends when the listener is closed on this side. */
+class StepAccept<T> extends AcceptOperation<T> {
+  private readonly resolve: (step: Step<T>) => void;
+
+  constructor(resolve: (step: Step<T>) => void, reject: (error: unknown) => void) {
+    super(reject);
+    this.resolve = resolve;
+  }
+
+  finish(connection: T): void {
+    this.resolve({ value: connection, done: false });
+  }
+
+  close(): void {
+    this.resolve(iterationEnd);
+  }
+}
+
+export class Acceptor<T extends { close(): void }> {
+  private readonly endpoint: Endpoint;
+  private readonly adopt: (slot: number, generation: number) => T;
+  private readonly queue = new OperationQueue<AcceptOperation<T>>();
+  /** Accepted for an iteration and not taken yet. */
+  private ready: T[] = [];
+  private waiters = 0;
+  private iterated = false;
+  private burst = 1;
+  private turn = -1;
+  private retryAtMs = Number.POSITIVE_INFINITY;
+  private warned = false;
+  /** True while the listener is kept alive and hears of its events. */
+  private held = false;
+  private releasing = false;
+  private readonly release = (): void => {
+    this.releasing = false;
+    if (this.queue.head !== null || !this.held) return;
+    this.held = false;
+    this.endpoint.endWait();
+  };
+
+  constructor(endpoint: Endpoint, adopt: (slot: number, generation: number) => T) {
+    this.endpoint = endpoint;
+    this.adopt = adopt;
+  }
+
+  get waiting(): boolean {
+    return this.queue.head !== null;
+  }
+
+  accept(limits: Limits): Promise<T> {
+    const connection = this.queue.head === null ? this.takeReady() : undefined;
+    if (connection !== undefined) return Promise.resolve(connection);
+    return new Promise((resolve, reject) => this.wait(new SingleAccept(resolve, reject), limits));
+  }
+
+  step(limits: Limits): Promise<Step<T>> {
+    const value = this.queue.head === null ? this.takeReady() : undefined;
+    if (value !== undefined) return Promise.resolve({ value, done: false });
+    return new Promise((resolve, reject) => this.wait(new StepAccept(resolve, reject), limits));
+  }
+
+  /** Tells that whoever takes connections will take all that come. */
+  beginIteration(): void {
+    this.iterated = true;
+  }
+
+  tryAccept(): T | null {
+    const ready = this.takeReady();
+    if (ready !== undefined) return ready;
+    const { slot, generation } = this.endpoint;
+    const accepted = binding.accept(slot, generation, false);
+    if (accepted >= 0) return this.adopt(accepted, binding.control[Control.Extra] as number);
+    if (accepted === -Errno.EAGAIN) return null;
+    throw systemError(accepted, { syscall: 'accept' });
+  }
+
+  onAccepted(slot: number, generation: number): void {
+    if (slot < 0) {
+      this.note(slot);
+      return;
+    }
+    this.learnPace();
+    this.hand(slot, generation);
+    if (this.queue.head === null) this.endpoint.clear(Flag.WantRead);
+    else this.ask();
+  }
+
+  expire(nowMs: number): number {
+    this.lookOnce(nowMs);
+    for (const operation of this.queue.overdue(nowMs)) {
+      this.giveUp(operation, new TimeoutError('accept', operation.timeoutMs));
+    }
+    if (this.retryAtMs <= nowMs) {
+      this.retryAtMs = Number.POSITIVE_INFINITY;
+      if (this.queue.head !== null) this.carryOn();
+    }
+    return Math.min(this.queue.earliestDeadline(), this.retryAtMs);
+  }
+
+  close(): void {
+    for (let operation = this.queue.shift(); operation !== null; operation = this.queue.shift()) {
+      this.over(operation);
+      operation.close();
+    }
+    for (const connection of this.ready.splice(0)) connection.close();
+  }
+
+  /** Who is overdue fails only if nobody waits to be accepted: the event may be on the way. */
+  private lookOnce(nowMs: number): void {
+    const { slot, generation } = this.endpoint;
+    for (let { head } = this.queue; head !== null && head.deadlineMs <= nowMs; ) {
+      const accepted = binding.accept(slot, generation, false);
+      if (accepted < 0) return;
+      this.hand(accepted, binding.control[Control.Extra] as number);
+      head = this.queue.head;
+    }
+  }
+
+  private wait(operation: AcceptOperation<T>, limits: Limits): void {
+    operation.limit(limits, (_, signal) => this.giveUp(operation, new AbortError(signal)));
+    this.queue.push(operation);
+    this.waiters++;
+    if (!this.held) {
+      this.held = true;
+      this.endpoint.beginWait();
+    }
+    if (operation.deadlineMs !== Number.POSITIVE_INFINITY) {
+      this.endpoint.watchDeadline(operation.deadlineMs);
+    }
+    this.carryOn();
+  }
+
+  private takeReady(): T | undefined {
+    return this.ready.length === 0 ? undefined : this.ready.shift();
+  }
+
+  /** Tries while the listener is not registered; registered, an event will tell. */
+  private carryOn(): void {
+    const { slot, generation } = this.endpoint;
+    while (this.queue.head !== null && !this.endpoint.has(Flag.Registered)) {
+      const accepted = binding.accept(slot, generation, true);
+      if (accepted >= 0) this.hand(accepted, binding.control[Control.Extra] as number);
+      else if (accepted !== -Errno.EAGAIN) {
+        this.note(accepted);
+        return;
+      }
+    }
+    if (this.queue.head !== null) this.ask();
+  }
+
+  private ask(): void {
+    const max = this.iterated ? Math.max(this.burst, this.waiters) : this.waiters;
+    this.endpoint.want(Flag.WantRead, max);
+  }
+
+  private learnPace(): void {
+    const turn = binding.control[Control.Turn] as number;
+    if (turn === this.turn) return;
+    this.burst = turn - this.turn === 1 ? Math.min(this.burst * 2, burstMax) : 1;
+    this.turn = turn;
+  }
+
+  private hand(slot: number, generation: number): void {
+    const connection = this.adopt(slot, generation);
+    const operation = this.queue.shift();
+    if (operation === null) {
+      this.ready.push(connection);
+      return;
+    }
+    this.over(operation);
+    operation.finish(connection);
+  }
+
+  private note(errno: number): void {
+    if (!outOfResources.has(errno)) {
+      const operation = this.queue.shift();
+      if (operation === null) return;
+      this.over(operation);
+      operation.reject(systemError(errno, { syscall: 'accept' }));
+      return;
+    }
+    if (!this.warned) {
+      this.warned = true;
+      const { message, code } = systemError(errno, { syscall: 'accept' });
+      process.emitWarning(`${message}; accepting goes on as soon as it can`, { code });
+    }
+    this.retryAtMs = monotonicMs() + retryAfterMs;
+    this.endpoint.watchDeadline(this.retryAtMs);
+  }
+
+  private giveUp(operation: AcceptOperation<T>, error: Error): void {
+    this.queue.remove(operation);
+    this.over(operation);
+    operation.reject(error);
+    if (this.queue.head === null) this.endpoint.clear(Flag.WantRead);
+  }
+
+  private over(operation: AcceptOperation<T>): void {
+    this.waiters--;
+    operation.disarm();
+    if (this.queue.head !== null || this.releasing) return;
+    // Later: the records of this turn may hold further connections, which must still find us, and
+    // an iteration is about to ask again anyway.
+    this.releasing = true;
+    void settled.then(this.release);
+  }
+}

@@ -1,0 +1,209 @@
+/**
+ * One native socket as the rest of this package sees it: its name (slot and generation), the flags
+ * it shares with the addon, and what keeps it alive while something waits on it.
+ */
+import type { DeadlineSink, Sink } from '@sock/native';
+import * as native from '@sock/native';
+import { monotonicMs } from './monotonic.js';
+
+/** A part of a socket whose operations can wait: receiving, sending, accepting, connecting. */
+export interface Waiters {
+  /** Settles what is overdue; the earliest deadline that is left, Infinity when none is. */
+  expire(nowMs: number): number;
+}
+
+// Looked up once: these are on the path of every message, and an import is a getter there.
+const {
+  binding,
+  Flag,
+  holdLoop,
+  pin,
+  releaseLoop,
+  returnDeadlineId,
+  setDeadline,
+  slotsPerPage,
+  takeDeadlineId,
+  unpin,
+  wordsPerSlot,
+} = native;
+const { control, pages } = binding;
+const { Turn } = native.Control;
+
+/** What a socket may do in one turn without waiting: 16 operations, or 256 KiB. */
+const turnBudget = 256;
+const costOfOperation = 16;
+const bytesPerCostShift = 10;
+
+const noWords = new Int32Array(wordsPerSlot);
+
+/** The parts that hear of the socket's events; each is made when it is first needed. */
+export interface Parts {
+  receiver: (Waiters & Pick<Sink, 'onChunk' | 'onReadable'>) | null;
+  sender: (Waiters & Pick<Sink, 'onWritable'>) | null;
+  acceptor: (Waiters & Pick<Sink, 'onAccepted'>) | null;
+  connector: (Waiters & Pick<Sink, 'onWritable'>) | null;
+}
+
+export class Endpoint implements Sink, DeadlineSink, Parts {
+  receiver: Parts['receiver'] = null;
+  sender: Parts['sender'] = null;
+  acceptor: Parts['acceptor'] = null;
+  connector: Parts['connector'] = null;
+
+  slot: number;
+  generation: number;
+  /** Keeps the user's object from being collected while something waits. */
+  readonly owner: object;
+  private words: Int32Array;
+  private at: number;
+  /** Its place among the sockets that were made a moment ago, −1 when it is none of them. */
+  recentIndex = -1;
+  private waiting = 0;
+  private keepsLoop = true;
+  private deadline: { id: number; atMs: number } | null = null;
+  private turn = -1;
+  private spent = 0;
+
+  constructor(owner: object, slot: number, generation: number) {
+    this.owner = owner;
+    this.slot = slot;
+    this.generation = generation;
+    this.words = pages[Math.trunc(slot / slotsPerPage)] ?? noWords;
+    this.at = (slot % slotsPerPage) * wordsPerSlot;
+  }
+
+  /**
+   * False once this turn's share is used up. Operations that complete at once run on as microtasks,
+   * before any timer or other socket: without a limit, a busy socket starves them all.
+   */
+  get budgetLeft(): boolean {
+    const turn = control[Turn] as number;
+    if (turn !== this.turn) {
+      this.turn = turn;
+      this.spent = 0;
+    }
+    return this.spent < turnBudget;
+  }
+
+  spend(bytes: number): void {
+    this.spent += costOfOperation + (bytes >> bytesPerCostShift);
+  }
+
+  get closed(): boolean {
+    return this.slot < 0;
+  }
+
+  has(flags: number): boolean {
+    return ((this.words[this.at] as number) & flags) !== 0;
+  }
+
+  set(flags: number): void {
+    this.words[this.at] = (this.words[this.at] as number) | flags;
+  }
+
+  clear(flags: number): void {
+    this.words[this.at] = (this.words[this.at] as number) & ~flags;
+  }
+
+  /** True when trying to receive (or accept) may bring something; false: an event will come. */
+  get readable(): boolean {
+    return this.has(Flag.Readable);
+  }
+
+  /** Asks for up to `max` bytes (or, with {@link Flag.WantRead} on a listener, connections). */
+  want(flag: number, max: number): void {
+    this.words[this.at + 1] = max;
+    this.set(flag);
+  }
+
+  /** An operation begins to wait: the socket stays alive, and so does the event loop. */
+  beginWait(): void {
+    if (this.waiting++ > 0) return;
+    pin(this.slot, this);
+    if (this.keepsLoop) holdLoop();
+  }
+
+  endWait(): void {
+    if (--this.waiting > 0) return;
+    if (this.slot >= 0) unpin(this.slot);
+    if (this.keepsLoop) releaseLoop();
+  }
+
+  keepLoop(on: boolean): void {
+    if (on === this.keepsLoop) return;
+    this.keepsLoop = on;
+    if (this.waiting === 0) return;
+    if (on) holdLoop();
+    else releaseLoop();
+  }
+
+  /**
+   * Makes sure that {@link onDeadline} runs at or after the time. One native deadline serves all
+   * operations of the socket and is left where it is when they end: the next operation's deadline
+   * is later as a rule, and then costs nothing.
+   */
+  watchDeadline(atMs: number): void {
+    if (this.deadline === null) {
+      this.deadline = { id: takeDeadlineId(this), atMs: Number.POSITIVE_INFINITY };
+    }
+    if (atMs >= this.deadline.atMs) return;
+    this.deadline.atMs = atMs;
+    setDeadline(this.deadline.id, atMs);
+  }
+
+  onDeadline(): void {
+    if (this.deadline !== null) this.deadline.atMs = Number.POSITIVE_INFINITY;
+    const nowMs = monotonicMs();
+    const next = Math.min(
+      this.receiver?.expire(nowMs) ?? Number.POSITIVE_INFINITY,
+      this.sender?.expire(nowMs) ?? Number.POSITIVE_INFINITY,
+      this.acceptor?.expire(nowMs) ?? Number.POSITIVE_INFINITY,
+      this.connector?.expire(nowMs) ?? Number.POSITIVE_INFINITY,
+    );
+    if (this.closed) return;
+    if (next !== Number.POSITIVE_INFINITY) this.watchDeadline(next);
+    else this.dropDeadline();
+  }
+
+  /** A deadline keeps its socket from being collected, so none is kept for nothing. */
+  dropDeadline(): void {
+    if (this.deadline !== null) returnDeadlineId(this.deadline.id);
+    this.deadline = null;
+  }
+
+  onChunk(count: number, buffer: ArrayBuffer | undefined, offset: number): void {
+    this.receiver?.onChunk(count, buffer, offset);
+  }
+
+  onReadable(): void {
+    this.receiver?.onReadable();
+  }
+
+  onWritable(): void {
+    if (this.connector !== null) this.connector.onWritable();
+    else this.sender?.onWritable();
+  }
+
+  onAccepted(slot: number, generation: number): void {
+    this.acceptor?.onAccepted(slot, generation);
+  }
+
+  /** Another native socket for the same owner; whoever wants to hear of it sets the parts. */
+  successor(slot: number, generation: number): Endpoint {
+    const successor = new Endpoint(this.owner, slot, generation);
+    successor.keepsLoop = this.keepsLoop;
+    return successor;
+  }
+
+  /** Closes the descriptor. Whoever waits is told by the caller, afterwards. */
+  close(): void {
+    if (this.closed) return;
+    const { slot, generation } = this;
+    this.dropDeadline();
+    if (this.waiting > 0) unpin(slot);
+    this.slot = -1;
+    this.words = noWords;
+    this.at = 0;
+    binding.close(slot, generation);
+  }
+}

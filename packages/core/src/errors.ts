@@ -1,0 +1,247 @@
+import { getSystemErrorMap, getSystemErrorName } from 'node:util';
+
+/** What is known of an operation that failed; every field may be absent. */
+export interface SocketErrorDetails {
+  /** The errno name, or one of ours (`ERR_SOCK_*`). */
+  code?: string | undefined;
+  /** Negative, as in Node. */
+  errno?: number | undefined;
+  /** The system call that failed. */
+  syscall?: string | undefined;
+  /** The address that was bound, or to be reached. */
+  address?: string | undefined;
+  /** With `address`. */
+  port?: number | undefined;
+  /** The Unix path, or `@name`, that was bound or to be reached. */
+  path?: string | undefined;
+  /** Bytes that the kernel had taken, or that had arrived, before the operation failed. */
+  bytesTransferred?: number | undefined;
+  /** Bytes of an unfinished `recvAll` that the end of the stream cut short. */
+  partial?: Buffer | undefined;
+  /** What it follows from: another error, or several in `errors` of an `AggregateError`. */
+  cause?: unknown;
+}
+
+/** Codes after which the same call can succeed later, with nothing changed on this side. */
+const retryableCodes = new Set([
+  'EAGAIN',
+  'EADDRINUSE',
+  'ECONNABORTED',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EHOSTDOWN',
+  'EHOSTUNREACH',
+  'EINPROGRESS',
+  'EINTR',
+  'EMFILE',
+  'ENETDOWN',
+  'ENETUNREACH',
+  'ENFILE',
+  'ENOBUFS',
+  'ENOMEM',
+  'ETIMEDOUT',
+  'EAI_AGAIN',
+  'ERR_SOCK_BUSY',
+  'ERR_SOCK_QUEUE_FULL',
+  'ERR_SOCK_TIMEOUT',
+]);
+
+let last: SocketError | null = null;
+
+/**
+ * The last error of the {@link SocketError} tree that was made on this thread, or `null`. It is not
+ * cleared by success.
+ */
+export function lastError(): SocketError | null {
+  return last;
+}
+
+/** True for every error of this package's tree, whichever copy of the package made it. */
+export function isSocketError(value: unknown): value is SocketError {
+  return value instanceof SocketError;
+}
+
+/** Never throws: it is asked in catch blocks, of anything, and a proxy may refuse to answer. */
+function carries(value: object, key: symbol): boolean {
+  try {
+    return key in value;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Makes `instanceof` go by a brand shared through the global symbol registry, so that an error made
+ * by another copy of this package matches too. Subclasses written by users match as usual.
+ */
+function brand(type: { name: string; prototype: object }): void {
+  const key = Symbol.for(`@sock/core:${type.name}`);
+  Object.defineProperty(type.prototype, key, { value: true });
+  Object.defineProperty(type.prototype, 'name', {
+    value: type.name,
+    writable: true,
+    configurable: true,
+  });
+  Object.defineProperty(type, Symbol.hasInstance, {
+    value(this: unknown, value: unknown): boolean {
+      if (this !== type) return Function.prototype[Symbol.hasInstance].call(this, value);
+      return typeof value === 'object' && value !== null && carries(value, key);
+    },
+  });
+}
+
+/**
+ * The root of every operating error of these packages: match on `code`, or by class. `instanceof`
+ * goes across copies of the package. Fields that say nothing are absent.
+ */
+export class SocketError extends Error {
+  /** The errno name (`'ECONNREFUSED'`), or one of ours (`'ERR_SOCK_CLOSED'`). */
+  readonly code: string;
+  /** The negative errno, where the kernel said no. */
+  declare readonly errno?: number;
+  /** The system call that failed, where one did. */
+  declare readonly syscall?: string;
+  /** The address that was bound, or to be reached. */
+  declare readonly address?: string;
+  /** The port that goes with `address`. */
+  declare readonly port?: number;
+  /** The Unix path, or `@name`, that was bound or to be reached. */
+  declare readonly path?: string;
+  /** For sends: bytes the kernel had taken. They are neither lost nor sent again. */
+  declare readonly bytesTransferred?: number;
+  /** For `recvAll` at the end of the stream: what had arrived. */
+  declare readonly partial?: Buffer;
+
+  constructor(message: string, details: SocketErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    const { cause: _, code, ...rest } = details;
+    this.code = code ?? 'ERR_SOCK';
+    for (const [key, value] of Object.entries(rest)) {
+      if (value !== undefined) Object.defineProperty(this, key, { value, enumerable: true });
+    }
+    last = this;
+  }
+
+  /** Whether the same call can succeed later, with nothing changed on this side. */
+  get retryable(): boolean {
+    return retryableCodes.has(this.code);
+  }
+}
+brand(SocketError);
+
+/**
+ * The connection is over: `ERR_SOCK_CLOSED` (closed on this side), `ERR_SOCK_EOF` (the peer's
+ * orderly end), `ECONNRESET` or `EPIPE` (broken).
+ */
+export class SocketClosedError extends SocketError {}
+brand(SocketClosedError);
+
+/** An operation on a Unix-domain address failed. */
+export class UnixSocketError extends SocketError {}
+brand(UnixSocketError);
+
+/** A host name could not be resolved. `code` is Node's (`ENOTFOUND`, `EAI_AGAIN`, …). */
+export class ResolveError extends SocketError {
+  /** The number that getaddrinfo(3) returned, 0 when it was not asked. */
+  readonly gaiCode: number;
+  /** The name that was looked up. */
+  readonly hostname: string;
+
+  constructor(
+    message: string,
+    details: SocketErrorDetails & { gaiCode: number; hostname: string },
+  ) {
+    const { gaiCode, hostname, ...rest } = details;
+    super(message, rest);
+    this.gaiCode = gaiCode;
+    this.hostname = hostname;
+  }
+}
+brand(ResolveError);
+
+/** The time that the caller allowed is over. The kernel's own ETIMEDOUT is not this class. */
+export class TimeoutError extends SocketError {
+  /** The limit that was set, in milliseconds. */
+  readonly timeout: number;
+
+  constructor(operation: string, timeout: number, details: SocketErrorDetails = {}) {
+    super(`${operation} timed out after ${timeout} ms`, { code: 'ERR_SOCK_TIMEOUT', ...details });
+    this.timeout = timeout;
+  }
+}
+brand(TimeoutError);
+
+/** Rejects an aborted operation, in the shape of Node's own. */
+export class AbortError extends Error {
+  /** As in Node's own. */
+  readonly code = 'ABORT_ERR';
+  /** For sends: bytes the kernel had taken before the abort. */
+  declare readonly bytesTransferred?: number;
+  /** For connects under way: where to. */
+  declare readonly address?: string;
+  /** The port that goes with `address`. */
+  declare readonly port?: number;
+  /** For connects under way to a Unix socket: where to. */
+  declare readonly path?: string;
+
+  constructor(
+    signal: AbortSignal,
+    bytesTransferred?: number,
+    target: Pick<SocketErrorDetails, 'address' | 'port' | 'path'> = {},
+  ) {
+    super('The operation was aborted', { cause: signal.reason });
+    for (const [key, value] of Object.entries({ bytesTransferred, ...target })) {
+      if (value !== undefined) Object.defineProperty(this, key, { value, enumerable: true });
+    }
+  }
+}
+Object.defineProperty(AbortError.prototype, 'name', { value: 'AbortError' });
+
+const closedCodes = new Set(['ECONNRESET', 'EPIPE']);
+
+/** "connect ECONNREFUSED 127.0.0.1:80: connection refused" */
+function describe(code: string, errno: number, details: SocketErrorDetails): string {
+  const { syscall, address, port, path } = details;
+  const where = path ?? (address === undefined ? undefined : formatEndpoint(address, port));
+  const text = getSystemErrorMap().get(errno)?.[1];
+  return [[syscall, code, where].filter(Boolean).join(' '), text].filter(Boolean).join(': ');
+}
+
+export function formatEndpoint(address: string, port: number | undefined): string {
+  if (port === undefined) return address;
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+/** The error for a negative errno: the one place where numbers become classes. */
+export function systemError(errno: number, details: SocketErrorDetails): SocketError {
+  const code = getSystemErrorName(errno);
+  const message = describe(code, errno, details);
+  const all = { ...details, code, errno };
+  if (closedCodes.has(code)) return new SocketClosedError(message, all);
+  if (details.path !== undefined) return new UnixSocketError(message, all);
+  return new SocketError(message, all);
+}
+
+export function closedError(bytesTransferred?: number): SocketClosedError {
+  return new SocketClosedError('the socket is closed', {
+    code: 'ERR_SOCK_CLOSED',
+    bytesTransferred,
+  });
+}
+
+export function endOfStreamError(partial?: Buffer): SocketClosedError {
+  return new SocketClosedError('the peer has ended the stream', { code: 'ERR_SOCK_EOF', partial });
+}
+
+export function busyError(operation: string, waiting: string): SocketError {
+  return new SocketError(`${operation} is not possible while ${waiting} waits`, {
+    code: 'ERR_SOCK_BUSY',
+  });
+}
+
+export function detachedError(bytesTransferred?: number): SocketError {
+  return new SocketError('the buffer was detached or shrunk while the operation waited', {
+    code: 'ERR_SOCK_BUFFER_DETACHED',
+    bytesTransferred,
+  });
+}

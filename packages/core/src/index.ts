@@ -1,0 +1,19 @@
+export { type ConnectOptions, connect, type LookupFunction } from './connect.js';
+export {
+  AbortError,
+  isSocketError,
+  lastError,
+  ResolveError,
+  SocketClosedError,
+  SocketError,
+  type SocketErrorDetails,
+  TimeoutError,
+  UnixSocketError,
+} from './errors.js';
+export { type ListenOptions, listen } from './listen.js';
+export { monotonicMs } from './monotonic.js';
+export type { SocketOptions } from './native-socket.js';
+export type { OperationOptions } from './operation.js';
+export { type ListeningSocket, Socket } from './socket.js';
+export type { ChunksOptions, Data, StreamSocket, SyncOptions } from './stream-socket.js';
+export type { Timeouts } from './timeouts.js';

@@ -1,0 +1,472 @@
+/**
+ * The receiving half of a stream.
+ *
+ * Theory of operation. A receive is tried at once where the shared flags say that it may bring
+ * something; otherwise it waits in a queue, first in, first out, and one flag tells the addon what
+ * the first of the queue wants: bytes received into the addon's memory (`WantChunk`), or only word
+ * that there are some (`WantRead`), for a reader that brought its own memory, whose address is good
+ * for no longer than a call. Bytes that a reader gave up on go back in front (`unread`), so a wait
+ * that was cut short never loses any. The end of the stream and a broken connection are remembered:
+ * every later receive gives the same answer.
+ */
+import { binding, Control, Errno, Flag, runNextTurn } from '@sock/native';
+import type { Endpoint } from './endpoint.js';
+import {
+  AbortError,
+  busyError,
+  closedError,
+  detachedError,
+  endOfStreamError,
+  systemError,
+  TimeoutError,
+} from './errors.js';
+import { iterationEnd } from './iterators.js';
+import { type Limits, noLimits, Operation, OperationQueue } from './operation.js';
+
+/** The Buffer class as a constructor over existing memory, without Buffer.from's checks. */
+const { [Symbol.species]: BufferOver } = Buffer as unknown as {
+  [Symbol.species]: new (memory: ArrayBufferLike, offset: number, length: number) => Buffer;
+};
+
+/** Answers that say nothing about the connection: the next receive may have another one. */
+const passing = new Set([
+  -Errno.EAGAIN,
+  -Errno.EFAULT,
+  -Errno.ENOTCONN,
+  -Errno.ENOMEM,
+  -Errno.ENOBUFS,
+  // The user's share of epoll watches is used up (epoll_ctl(2)).
+  -Errno.ENOSPC,
+]);
+
+// Looked up once: these are on the path of every message.
+const { control, chunks, receive, receiveInto } = binding;
+const { EAGAIN, EFAULT } = Errno;
+const { WantChunk, WantRead } = Flag;
+const { ChunkIndex, ChunkOffset } = Control;
+
+type Settle<T> = (value: T) => void;
+
+abstract class ReceiveOperation extends Operation {
+  /** Bytes of the view that are filled. */
+  filled = 0;
+  /** The reader's own memory, or null to be handed a chunk of at most `max` bytes. */
+  readonly view: Uint8Array | null;
+  readonly max: number;
+  /** True when the view must be full. */
+  readonly whole: boolean;
+
+  constructor(
+    reject: (error: unknown) => void,
+    view: Uint8Array | null,
+    max: number,
+    whole: boolean,
+  ) {
+    super(reject);
+    this.view = view;
+    this.max = max;
+    this.whole = whole;
+  }
+
+  abstract finish(chunk: Buffer | null): void;
+
+  endOfStream(): void {
+    this.reject(endOfStreamError(this.takeFilled()));
+  }
+
+  /** A copy of what has come so far: the rest of the view was never written. */
+  takeFilled(): Buffer | undefined {
+    if (this.view === null || this.filled === 0) return undefined;
+    return Buffer.from(this.view.subarray(0, this.filled));
+  }
+}
+
+class ChunkOperation extends ReceiveOperation {
+  private readonly resolve: Settle<Buffer>;
+
+  constructor(resolve: Settle<Buffer>, reject: (error: unknown) => void, max: number) {
+    super(reject, null, max, false);
+    this.resolve = resolve;
+  }
+
+  finish(chunk: Buffer): void {
+    this.resolve(chunk);
+  }
+}
+
+class ViewOperation extends ReceiveOperation {
+  private readonly resolve: Settle<number>;
+
+  constructor(resolve: Settle<number>, reject: (error: unknown) => void, view: Uint8Array) {
+    super(reject, view, view.length, false);
+    this.resolve = resolve;
+  }
+
+  finish(): void {
+    this.resolve(this.filled);
+  }
+}
+
+class WholeOperation extends ReceiveOperation {
+  private readonly resolve: Settle<Buffer>;
+  private readonly memory: Buffer;
+
+  constructor(resolve: Settle<Buffer>, reject: (error: unknown) => void, memory: Buffer) {
+    super(reject, memory, memory.length, true);
+    this.resolve = resolve;
+    this.memory = memory;
+  }
+
+  finish(): void {
+    this.resolve(this.memory);
+  }
+}
+
+type StepResult = IteratorResult<Buffer, undefined>;
+
+/**
+ * The steps of one iteration, one at a time: used again for each, as most messages come this way.
+ */
+export class StepOperation extends ReceiveOperation {
+  idle = true;
+  private resolve: Settle<StepResult> = unsettled;
+  /** Made once, for the promise of each step. */
+  readonly executor = (resolve: Settle<StepResult>, reject: (error: unknown) => void): void => {
+    this.idle = false;
+    this.filled = 0;
+    this.resolve = resolve;
+    this.rejectPromise = reject;
+  };
+
+  constructor(memory: Buffer | null, max: number) {
+    super(unsettled, memory, max, false);
+  }
+
+  finish(chunk: Buffer | null): void {
+    const value = chunk ?? (this.view as Buffer).subarray(0, this.filled);
+    this.idle = true;
+    this.resolve({ value, done: false });
+  }
+
+  override endOfStream(): void {
+    this.idle = true;
+    this.resolve(iterationEnd);
+  }
+
+  override reject(error: unknown): void {
+    this.idle = true;
+    super.reject(error);
+  }
+}
+
+function unsettled(): void {}
+
+export class Receiver {
+  private readonly endpoint: Endpoint;
+  private readonly queue = new OperationQueue<ReceiveOperation>();
+  private unread: Uint8Array | null = null;
+  /** 0 after the end of the stream, a negative errno after the connection broke, else 1. */
+  private outcome = 1;
+  private resuming = false;
+
+  constructor(endpoint: Endpoint) {
+    this.endpoint = endpoint;
+  }
+
+  /** Resolves with up to `max` bytes. */
+  chunk(max: number, limits: Limits): Promise<Buffer> {
+    const got = this.mayTry() ? this.readChunk(max, true) : -EAGAIN;
+    if (typeof got === 'object') return Promise.resolve(got);
+    return new Promise((resolve, reject) => {
+      this.wait(new ChunkOperation(resolve, reject, max), got, limits);
+    });
+  }
+
+  /** Resolves with the count of bytes put into the view. */
+  view(view: Uint8Array, limits: Limits): Promise<number> {
+    const got = this.mayTry() ? this.readInto(view, 0, true) : -EAGAIN;
+    if (got > 0) return Promise.resolve(got);
+    return new Promise((resolve, reject) => {
+      this.wait(new ViewOperation(resolve, reject, view), got, limits);
+    });
+  }
+
+  /** Resolves with the memory once it is full. */
+  whole(memory: Buffer, limits: Limits): Promise<Buffer> {
+    return new Promise((resolve, reject) => {
+      const operation = new WholeOperation(resolve, reject, memory);
+      const got = this.mayTry() ? this.fill(operation) : -EAGAIN;
+      if (operation.filled === memory.length) resolve(memory);
+      else this.wait(operation, got, limits);
+    });
+  }
+
+  /** The next step of an iteration; the operation must be idle. */
+  step(operation: StepOperation, limits: Limits): Promise<StepResult> {
+    let got: Buffer | number = -EAGAIN;
+    if (this.mayTry()) {
+      const memory = operation.view as Buffer | null;
+      got = memory === null ? this.readChunk(operation.max, true) : this.readInto(memory, 0, true);
+      if (typeof got === 'object') return Promise.resolve({ value: got, done: false });
+      if (got > 0 && memory !== null) {
+        return Promise.resolve({ value: memory.subarray(0, got), done: false });
+      }
+    }
+    const step = new Promise<StepResult>(operation.executor);
+    this.wait(operation, got, limits);
+    return step;
+  }
+
+  /** Without waiting: bytes, or null when there are none yet. Throws at the end. */
+  tryChunk(max: number, verb: string): Buffer | null {
+    this.checkIdle(verb);
+    const got = this.readChunk(max, false);
+    if (typeof got === 'object') return got;
+    return got === -EAGAIN ? null : this.throwFor(got);
+  }
+
+  /** Without waiting: a count, or null when there is nothing yet. Throws at the end. */
+  tryView(view: Uint8Array, offset: number, verb: string): number | null {
+    this.checkIdle(verb);
+    const got = this.readInto(view, offset, false);
+    if (got > 0) return got;
+    return got === -EAGAIN ? null : this.throwFor(got);
+  }
+
+  /** Bytes that come before everything the kernel still has. */
+  putBack(bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
+    this.unread = this.unread === null ? bytes : Buffer.concat([bytes, this.unread]);
+  }
+
+  /** Takes away from those who wait: the socket was closed. */
+  close(): void {
+    for (let operation = this.queue.shift(); operation !== null; operation = this.queue.shift()) {
+      this.over(operation);
+      operation.reject(closedError());
+    }
+  }
+
+  onChunk(count: number, buffer: ArrayBuffer | undefined, offset: number): void {
+    const chunk = count > 0 && buffer !== undefined ? new BufferOver(buffer, offset, count) : null;
+    const operation = this.queue.head;
+    if (operation === null || operation.view !== null) {
+      if (chunk !== null) this.putBack(chunk);
+      return;
+    }
+    if (chunk === null) {
+      this.conclude(count);
+      return;
+    }
+    this.queue.shift();
+    this.over(operation);
+    operation.finish(chunk);
+    if (this.queue.head !== null) this.carryOn();
+  }
+
+  onReadable(): void {
+    const operation = this.queue.head;
+    if (operation === null || operation.view === null) {
+      if (operation !== null) this.resume();
+      return;
+    }
+    this.attempt(operation);
+    if (this.queue.head !== null) this.carryOn();
+  }
+
+  expire(nowMs: number): number {
+    for (const operation of this.queue.overdue(nowMs)) {
+      // What it waits for may be there, and only the event still on its way. Served or not, it is
+      // no longer first then; a stream that has ended leaves nobody.
+      if (operation === this.queue.head && this.attempt(operation)) {
+        if (this.queue.head === null) break;
+        continue;
+      }
+      this.giveUp(operation);
+      operation.reject(new TimeoutError('recv', operation.timeoutMs));
+    }
+    if (this.queue.head !== null) this.carryOn();
+    return this.queue.earliestDeadline();
+  }
+
+  private checkIdle(verb: string): void {
+    if (this.queue.head !== null) throw busyError(verb, 'a recv');
+  }
+
+  private throwFor(got: number): never {
+    throw got === 0 ? endOfStreamError() : this.errorFor(got);
+  }
+
+  private errorFor(errno: number): Error {
+    if (errno === -EFAULT) return detachedError();
+    return systemError(errno, { syscall: 'recv' });
+  }
+
+  /** Nobody is ahead, there may be something, and this turn's share is not used up. */
+  private mayTry(): boolean {
+    if (this.queue.head !== null) return false;
+    if (this.unread === null && !this.endpoint.readable && this.outcome === 1) return false;
+    return this.endpoint.budgetLeft;
+  }
+
+  private readChunk(max: number, wait: boolean): Buffer | number {
+    if (this.unread !== null) return this.takeUnread(max);
+    if (this.outcome !== 1) return this.outcome;
+    const { slot, generation } = this.endpoint;
+    const count = receive(slot, generation, max, wait);
+    if (count <= 0) return this.note(count);
+    this.endpoint.spend(count);
+    const buffer = chunks[control[ChunkIndex] as number] as ArrayBuffer;
+    return new BufferOver(buffer, control[ChunkOffset] as number, count);
+  }
+
+  private readInto(view: Uint8Array, offset: number, wait: boolean): number {
+    if (this.unread !== null) {
+      if (view.length <= offset) return -EFAULT;
+      const bytes = this.takeUnread(view.length - offset);
+      view.set(bytes, offset);
+      return bytes.length;
+    }
+    if (this.outcome !== 1) return this.outcome;
+    const { slot, generation } = this.endpoint;
+    const room = view.length - offset;
+    if (room <= 0) return -EFAULT;
+    const count = receiveInto(slot, generation, view, offset, room, wait);
+    if (count <= 0) return this.note(count);
+    this.endpoint.spend(count);
+    return count;
+  }
+
+  /** Remembers what is final. */
+  private note(count: number): number {
+    if (!passing.has(count)) this.outcome = count;
+    return count;
+  }
+
+  private takeUnread(max: number): Buffer {
+    const unread = this.unread as Uint8Array;
+    const count = Math.min(max, unread.length);
+    this.unread = count === unread.length ? null : unread.subarray(count);
+    this.endpoint.spend(count);
+    return new BufferOver(unread.buffer, unread.byteOffset, count);
+  }
+
+  /** Fills the operation's view for as long as there are bytes and budget; the last answer. */
+  private fill(operation: ReceiveOperation): number {
+    const view = operation.view as Uint8Array;
+    let got = -EAGAIN;
+    do {
+      got = this.readInto(view, operation.filled, true);
+      if (got > 0) operation.filled += got;
+    } while (got > 0 && operation.whole && operation.filled < operation.max && this.mayGoOn());
+    return got;
+  }
+
+  private mayGoOn(): boolean {
+    return this.endpoint.budgetLeft && (this.unread !== null || this.endpoint.readable);
+  }
+
+  /** Queues the operation; `got` is the answer it already had, EAGAIN when it was not tried. */
+  private wait(operation: ReceiveOperation, got: number, limits: Limits): void {
+    const mustWait = got === -EAGAIN || got > 0;
+    if (mustWait && limits !== noLimits) {
+      operation.limit(limits, (_, signal) => this.abort(operation, signal));
+    }
+    this.queue.push(operation);
+    this.endpoint.beginWait();
+    if (!mustWait) {
+      if (got === -EFAULT) this.failHead(detachedError());
+      else this.conclude(got);
+      return;
+    }
+    if (operation.deadlineMs !== Number.POSITIVE_INFINITY) {
+      this.endpoint.watchDeadline(operation.deadlineMs);
+    }
+    if (this.queue.head === operation) this.carryOn();
+  }
+
+  /** Sees to it that the first of the queue is served: now-ish, or when an event comes. */
+  private carryOn(): void {
+    if (this.unread !== null || this.endpoint.readable || this.outcome !== 1) this.resume();
+    else this.ask(this.queue.head as ReceiveOperation);
+  }
+
+  private ask(operation: ReceiveOperation): void {
+    const flag = operation.view === null ? WantChunk : WantRead;
+    this.endpoint.want(flag, operation.max);
+  }
+
+  private resume(): void {
+    if (this.resuming) return;
+    this.resuming = true;
+    runNextTurn(() => {
+      this.resuming = false;
+      while (this.queue.head !== null && this.endpoint.budgetLeft) {
+        if (!this.attempt(this.queue.head)) break;
+      }
+      if (this.queue.head !== null) this.carryOn();
+    });
+  }
+
+  /** Tries the first of the queue. True when it is over, one way or the other. */
+  private attempt(operation: ReceiveOperation): boolean {
+    let chunk: Buffer | null = null;
+    let got: Buffer | number;
+    if (operation.view === null) {
+      got = this.readChunk(operation.max, true);
+      if (typeof got === 'object') chunk = got;
+    } else {
+      got = this.fill(operation);
+    }
+    const enough = operation.whole ? operation.filled === operation.max : operation.filled > 0;
+    if (chunk !== null || enough) {
+      this.queue.shift();
+      this.over(operation);
+      operation.finish(chunk);
+      return true;
+    }
+    if (got === -EAGAIN || (got as number) > 0) return false;
+    if (got === -EFAULT) this.failHead(detachedError());
+    else this.conclude(got as number);
+    return true;
+  }
+
+  private failHead(error: Error): void {
+    const operation = this.queue.shift();
+    if (operation === null) return;
+    this.over(operation);
+    operation.reject(error);
+  }
+
+  /** The stream has ended or broken: so it is for everybody who waits. */
+  private conclude(count: number): void {
+    this.note(count);
+    for (let operation = this.queue.shift(); operation !== null; operation = this.queue.shift()) {
+      this.over(operation);
+      if (count === 0) operation.endOfStream();
+      else operation.reject(this.errorFor(count));
+    }
+  }
+
+  private abort(operation: ReceiveOperation, signal: AbortSignal): void {
+    this.giveUp(operation);
+    operation.reject(new AbortError(signal));
+  }
+
+  /** Takes a waiting operation out; what it had received goes back in front. */
+  private giveUp(operation: ReceiveOperation): void {
+    const wasFirst = this.queue.head === operation;
+    this.queue.remove(operation);
+    this.over(operation);
+    const filled = operation.takeFilled();
+    if (filled !== undefined) this.putBack(filled);
+    if (!wasFirst) return;
+    this.endpoint.clear(WantChunk | WantRead);
+    if (this.queue.head !== null) this.carryOn();
+  }
+
+  private over(operation: ReceiveOperation): void {
+    operation.disarm();
+    this.endpoint.endWait();
+  }
+}

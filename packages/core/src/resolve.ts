@@ -1,0 +1,112 @@
+/**
+ * Name lookup for `connect(host)`: getaddrinfo(3) on the addon's own threads, so that it neither
+ * waits for the four threads that libuv shares with the file system nor keeps them from it.
+ */
+
+import { getSystemErrorName } from 'node:util';
+import { binding, Control, families, lookup } from '@sock/native';
+import { AbortError, ResolveError, SocketError, TimeoutError } from './errors.js';
+import type { Limits } from './operation.js';
+
+/** Codes of getaddrinfo(3) under Node's names: what `dns.lookup` would have said. */
+const codesOfGlibc: Record<number, string> = {
+  [-1]: 'EAI_BADFLAGS',
+  [-2]: 'ENOTFOUND',
+  [-3]: 'EAI_AGAIN',
+  [-4]: 'EAI_FAIL',
+  [-5]: 'ENOTFOUND',
+  [-6]: 'EAI_FAMILY',
+  [-7]: 'EAI_SOCKTYPE',
+  [-8]: 'EAI_SERVICE',
+  [-9]: 'EAI_ADDRFAMILY',
+  [-10]: 'EAI_MEMORY',
+  [-11]: 'EAI_SYSTEM',
+};
+
+export type AddressFamily = 'ipv4' | 'ipv6' | undefined;
+
+function familyIndex(family: AddressFamily): number {
+  return family === undefined ? -1 : families.indexOf(family);
+}
+
+function resolveError(hostname: string, gaiCode: number, errno: number): ResolveError {
+  const code = codesOfGlibc[gaiCode] ?? 'EAI_FAIL';
+  const cause = errno > 0 ? new Error(getSystemErrorName(-errno)) : undefined;
+  const text = binding.describeLookup(gaiCode);
+  return new ResolveError(`getaddrinfo ${code} ${hostname}: ${text}`, {
+    code,
+    syscall: 'getaddrinfo',
+    gaiCode,
+    hostname,
+    cause,
+  });
+}
+
+/**
+ * A promise for what `start` brings about, unless the signal or the time cuts it short. `start`
+ * gets the functions that settle it, and returns one that gives up.
+ */
+export function withLimits<T>(
+  { signal, timeoutMs }: Limits,
+  verb: string,
+  start: (resolve: (value: T) => void, reject: (error: unknown) => void) => () => void,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    let giveUp = (): void => {};
+    const finish = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+    };
+    const fail = (error: unknown): void => {
+      finish();
+      reject(error);
+    };
+    const cut = (error: Error): void => {
+      giveUp();
+      fail(error);
+    };
+    const onAbort = (): void => cut(new AbortError(signal as AbortSignal));
+    signal?.addEventListener('abort', onAbort, { once: true });
+    const onTimeout = (): void => cut(new TimeoutError(verb, timeoutMs));
+    const isLimited = timeoutMs !== Number.POSITIVE_INFINITY;
+    const timer = isLimited ? setTimeout(onTimeout, timeoutMs) : undefined;
+    const settle = (value: T): void => {
+      finish();
+      resolve(value);
+    };
+    try {
+      giveUp = start(settle, fail);
+    } catch (error) {
+      fail(error);
+    }
+  });
+}
+
+/** Numeric addresses in the order of RFC 6724, at least one. */
+export function resolveHost(
+  hostname: string,
+  family: AddressFamily,
+  limits: Limits,
+): Promise<string[]> {
+  return withLimits(limits, `looking up ${hostname}`, (resolve, reject) => {
+    const giveUp = lookup(hostname, familyIndex(family), (addresses, gaiCode, errno) => {
+      if (gaiCode === 0) resolve(addresses);
+      else reject(resolveError(hostname, gaiCode, errno));
+    });
+    if (giveUp !== null) return giveUp;
+    throw new SocketError('too many name lookups are waiting', { code: 'ERR_SOCK_QUEUE_FULL' });
+  });
+}
+
+/** The same, blocking this thread. */
+export function resolveHostSync(
+  hostname: string,
+  family: AddressFamily,
+  timeoutMs: number,
+): string[] {
+  const limitMs = timeoutMs === Number.POSITIVE_INFINITY ? -1 : timeoutMs;
+  const answer = binding.lookupSync(hostname, familyIndex(family), limitMs);
+  if (answer === null) throw new TimeoutError(`looking up ${hostname}`, timeoutMs);
+  if (typeof answer === 'object') return answer;
+  throw resolveError(hostname, answer, binding.control[Control.Extra] as number);
+}

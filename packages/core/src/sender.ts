@@ -1,0 +1,456 @@
+/**
+ * The sending half of a stream.
+ *
+ * Theory of operation. A send goes to the kernel at once. What the kernel does not take waits in a
+ * queue, by reference: the bytes are looked up again at every attempt, so a buffer that was
+ * detached meanwhile is an error, never a wild read. Small sends that find another one of the same
+ * turn ahead of them are copied into a block (the cork), which leaves by one system call when the
+ * microtasks of this turn have run, and settle together; a socket that sent more than once in its
+ * last turn is taken to do so again, and corks its first small send too.
+ */
+import { binding, Control, Errno, Flag, runNextTurn } from '@sock/native';
+import type { Endpoint } from './endpoint.js';
+import {
+  AbortError,
+  closedError,
+  detachedError,
+  SocketError,
+  systemError,
+  TimeoutError,
+} from './errors.js';
+import { defer, type Limits, noLimits, Operation, OperationQueue } from './operation.js';
+
+// Looked up once: these are on the path of every message.
+const { control, send, sendAll } = binding;
+const { EAGAIN, ECONNRESET, EFAULT, ENOTCONN, EPIPE } = Errno;
+const { Writable, WantWrite } = Flag;
+const { Turn } = Control;
+
+/** A send above this is not worth a copy. */
+const corkedMax = 4 * 1024;
+const corkBlockSize = 16 * 1024;
+const sparesMax = 64;
+const spareBlocks: Uint8Array[] = [];
+
+/** What `sendAll` returns when the kernel took everything at once. */
+const done = Promise.resolve();
+
+class SendOperation extends Operation {
+  sent = 0;
+  readonly bytes: Uint8Array;
+  /** Grows while the operation is a cork. */
+  length: number;
+  /** True when all bytes must go; otherwise the first that the kernel takes are enough. */
+  readonly all: boolean;
+  private readonly resolve: (sent: number) => void;
+
+  constructor(
+    resolve: (sent: number) => void,
+    reject: (error: unknown) => void,
+    bytes: Uint8Array,
+    length: number,
+    all: boolean,
+  ) {
+    super(reject);
+    this.resolve = resolve;
+    this.bytes = bytes;
+    this.length = length;
+    this.all = all;
+  }
+
+  finish(): void {
+    this.disarm();
+    this.resolve(this.sent);
+  }
+}
+
+/** Half-closes once everything ahead of it has been sent. */
+class ShutdownOperation extends Operation {
+  readonly resolve: () => void;
+
+  constructor(resolve: () => void, reject: (error: unknown) => void) {
+    super(reject);
+    this.resolve = resolve;
+  }
+}
+
+/** Small sends, copied one behind the other, which leave and settle together. */
+class Cork extends SendOperation {
+  readonly promise: Promise<void>;
+
+  constructor() {
+    const { promise, resolve, reject } = defer<void>();
+    const block = spareBlocks.pop() ?? new Uint8Array(corkBlockSize);
+    super(() => resolve(), reject, block, 0, true);
+    this.promise = promise;
+  }
+
+  hasRoomFor(bytes: Uint8Array): boolean {
+    return this.length + bytes.length <= corkBlockSize;
+  }
+
+  add(bytes: Uint8Array): Promise<void> {
+    this.bytes.set(bytes, this.length);
+    this.length += bytes.length;
+    return this.promise;
+  }
+}
+
+const corked: Sender[] = [];
+
+/** Runs after the microtasks of the turn, as process.nextTick does. */
+function flushCorks(): void {
+  for (const sender of corked.splice(0)) sender.flush();
+}
+
+export class Sender {
+  private readonly endpoint: Endpoint;
+  private readonly queue = new OperationQueue<SendOperation | ShutdownOperation>();
+  private cork: Cork | null = null;
+  private queuedBytes = 0;
+  private turn = -1;
+  private sendsOfTurn = 0;
+  private resuming = false;
+  /** A negative errno once the connection broke. */
+  private failure = 0;
+  private halfClosed = false;
+  /** False where every send is a message of its own. */
+  private readonly mayJoin: boolean;
+  queueMax: number;
+
+  constructor(endpoint: Endpoint, queueMax: number, mayJoin: boolean) {
+    this.endpoint = endpoint;
+    this.queueMax = queueMax;
+    this.mayJoin = mayJoin;
+  }
+
+  get queued(): number {
+    return this.queuedBytes + (this.cork?.length ?? 0);
+  }
+
+  /** Resolves once the kernel has all of it. */
+  sendAll(bytes: Uint8Array, limits: Limits): Promise<void> {
+    const { length } = bytes;
+    const { cork } = this;
+    // The rest of a burst: the cork was opened in this turn, or it would be gone.
+    if (cork !== null && limits === noLimits && length <= corkedMax && cork.hasRoomFor(bytes)) {
+      this.sendsOfTurn++;
+      return cork.add(bytes);
+    }
+    if (length <= corkedMax && limits === noLimits && this.mayJoin && this.failure === 0) {
+      if (this.queue.head !== null) return this.addToQueue(bytes);
+      if (this.shouldCork()) return this.addToCork(bytes);
+    }
+    const sent = this.sendNow(bytes);
+    if (sent === length) return done;
+    return new Promise((resolve, reject) => {
+      const settle = (): void => resolve();
+      this.wait(new SendOperation(settle, reject, bytes, length, true), sent, limits);
+    });
+  }
+
+  /** Resolves with the count of bytes that the kernel took: at least one, at most all. */
+  send(bytes: Uint8Array, limits: Limits): Promise<number> {
+    const sent = this.sendNow(bytes);
+    if (sent > 0 || bytes.length === 0) return Promise.resolve(sent);
+    return new Promise((resolve, reject) => {
+      const { length } = bytes;
+      this.wait(new SendOperation(resolve, reject, bytes, length, false), sent, limits);
+    });
+  }
+
+  /** Without waiting: a count, or null when the kernel takes nothing or others are ahead. */
+  trySend(bytes: Uint8Array): number | null {
+    this.flush();
+    if (this.queue.head !== null) return null;
+    if (bytes.length === 0) return 0;
+    const sent = this.attempt(bytes, 0, bytes.length, false);
+    if (sent === -EAGAIN) return null;
+    if (sent < 0) throw this.errorFor(sent, 0);
+    return sent;
+  }
+
+  /** Shuts down behind everything that is queued; `endsSending`: this direction, at least. */
+  shutdown(limits: Limits, endsSending: boolean, call: () => number): Promise<void> {
+    this.flush();
+    return new Promise((resolve, reject) => {
+      const operation = new ShutdownOperation(() => {
+        const result = call();
+        // To the kernel, a TCP connection that both sides have ended is none any more.
+        const isOver = result === -ENOTCONN && this.halfClosed;
+        if (result === 0 || isOver) resolve();
+        else reject(systemError(result, { syscall: 'shutdown' }));
+        this.halfClosed ||= endsSending && result === 0;
+      }, reject);
+      if (this.queue.head === null) operation.resolve();
+      else this.enqueue(operation, limits);
+    });
+  }
+
+  /** The cork leaves now: at the end of the turn, or before something that must come after it. */
+  flush(): void {
+    const operation = this.cork;
+    if (operation === null) return;
+    this.cork = null;
+    const sent = this.attempt(operation.bytes, 0, operation.length, true);
+    if (sent > 0) operation.sent = sent;
+    if (operation.sent === operation.length) {
+      this.finish(operation);
+      this.endpoint.endWait();
+    } else if (sent < 0 && sent !== -EAGAIN) {
+      this.endpoint.endWait();
+      operation.reject(this.errorFor(sent, 0));
+      this.recycle(operation);
+    } else {
+      this.queue.push(operation);
+      this.queuedBytes += operation.length - operation.sent;
+      this.endpoint.set(WantWrite);
+    }
+  }
+
+  /** Takes away from those who wait: the socket is about to be closed. */
+  close(): void {
+    this.flush();
+    this.failAll((bytesTransferred) => closedError(bytesTransferred));
+  }
+
+  /**
+   * For a sender that blocks: what is queued goes first. The count of bytes taken from `start` on,
+   * or null when the kernel takes none for now.
+   */
+  drainThenSend(bytes: Uint8Array, start: number): number | null {
+    this.flush();
+    this.drain(false);
+    if (this.queue.head !== null) return null;
+    if (bytes.length === start) return 0;
+    const sent = this.attempt(bytes, start, bytes.length - start, false);
+    if (sent === -EAGAIN) return null;
+    if (sent < 0) throw this.errorFor(sent, start);
+    return sent;
+  }
+
+  onWritable(): void {
+    this.drain(true);
+    if (this.queue.head === null) return;
+    if (this.endpoint.has(Writable)) this.resume();
+    else this.endpoint.set(WantWrite);
+  }
+
+  /** Sends from the front of the queue until the kernel is full, or this turn's share is spent. */
+  private drain(inTurn: boolean): void {
+    while (this.queue.head !== null && (!inTurn || this.endpoint.budgetLeft)) {
+      const operation = this.queue.head;
+      if (operation instanceof ShutdownOperation) {
+        this.leave(operation);
+        operation.disarm();
+        operation.resolve();
+        continue;
+      }
+      const { bytes, sent: start, length } = operation;
+      const sent = this.attempt(bytes, start, length - start, true);
+      if (sent < 0 && sent !== -EAGAIN) {
+        this.fail(operation, sent);
+        continue;
+      }
+      if (sent > 0) {
+        operation.sent += sent;
+        this.queuedBytes -= sent;
+      }
+      if (operation.sent === length || (!operation.all && operation.sent > 0)) {
+        this.leave(operation);
+        this.finish(operation);
+      }
+      if (sent < length - start) break;
+    }
+  }
+
+  expire(nowMs: number): number {
+    // The kernel may have room again and its event be still on the way.
+    if (this.queue.earliestDeadline() <= nowMs) this.drain(false);
+    for (const operation of this.queue.overdue(nowMs)) {
+      this.giveUp(operation, (bytesTransferred) => {
+        return new TimeoutError('send', operation.timeoutMs, { bytesTransferred });
+      });
+    }
+    return this.queue.earliestDeadline();
+  }
+
+  private resume(): void {
+    if (this.resuming) return;
+    this.resuming = true;
+    runNextTurn(() => {
+      this.resuming = false;
+      this.onWritable();
+    });
+  }
+
+  private shouldCork(): boolean {
+    // Past the budget it is the queue's turn, or a loop of small sends would starve all others.
+    if (!this.endpoint.budgetLeft) return false;
+    const turn = control[Turn] as number;
+    if (turn === this.turn) {
+      this.sendsOfTurn++;
+      return true;
+    }
+    const isBurst = this.sendsOfTurn > 1;
+    this.turn = turn;
+    this.sendsOfTurn = 1;
+    return isBurst || this.cork !== null;
+  }
+
+  private addToCork(bytes: Uint8Array): Promise<void> {
+    if (this.cork !== null && !this.cork.hasRoomFor(bytes)) {
+      this.flush();
+      if (this.queue.head !== null) return this.addToQueue(bytes);
+    }
+    if (this.cork === null) {
+      this.cork = new Cork();
+      this.endpoint.beginWait();
+      if (corked.push(this) === 1) process.nextTick(flushCorks);
+    }
+    return this.cork.add(bytes);
+  }
+
+  /** Behind others that wait, small sends share blocks too: fewer calls, once there is room. */
+  private addToQueue(bytes: Uint8Array): Promise<void> {
+    const { length } = bytes;
+    const { tail } = this.queue;
+    if (length === 0) return done;
+    if (this.queuedBytes + length > this.queueMax) {
+      return Promise.reject(this.queueFullError(length, 0));
+    }
+    if (tail instanceof Cork && tail.hasRoomFor(bytes)) {
+      this.queuedBytes += length;
+      return tail.add(bytes);
+    }
+    const cork = new Cork();
+    const promise = cork.add(bytes);
+    this.enqueue(cork, noLimits);
+    return promise;
+  }
+
+  /** Bytes taken at once, 0 when others are ahead, or a negative errno. */
+  private sendNow(bytes: Uint8Array): number {
+    if (this.cork !== null) this.flush();
+    if (this.queue.head !== null || bytes.length === 0 || !this.endpoint.budgetLeft) return 0;
+    if (this.failure !== 0) return this.failure;
+    const sent = this.note(sendAll(this.endpoint.slot, this.endpoint.generation, bytes));
+    return sent === -EAGAIN ? 0 : sent;
+  }
+
+  private attempt(bytes: Uint8Array, start: number, length: number, wait: boolean): number {
+    if (this.failure !== 0) return this.failure;
+    const { slot, generation } = this.endpoint;
+    return this.note(send(slot, generation, bytes, start, length, wait));
+  }
+
+  private note(sent: number): number {
+    if (sent > 0) this.endpoint.spend(sent);
+    else if (sent === -EPIPE || sent === -ECONNRESET) this.failure = sent;
+    return sent;
+  }
+
+  private finish(operation: SendOperation): void {
+    operation.finish();
+    this.recycle(operation);
+  }
+
+  private recycle(operation: SendOperation): void {
+    if (operation instanceof Cork && spareBlocks.length < sparesMax) {
+      spareBlocks.push(operation.bytes);
+    }
+  }
+
+  /** Queues what is left of a send; `sent` is what its first attempt said. */
+  private wait(operation: SendOperation, sent: number, limits: Limits): void {
+    if (sent < 0) {
+      operation.reject(this.errorFor(sent, 0));
+      return;
+    }
+    operation.sent = sent;
+    const left = operation.length - sent;
+    if (this.queue.head !== null && this.queuedBytes + left > this.queueMax) {
+      operation.reject(this.queueFullError(left, sent));
+      return;
+    }
+    this.enqueue(operation, limits);
+  }
+
+  private enqueue(operation: SendOperation | ShutdownOperation, limits: Limits): void {
+    if (limits !== noLimits) {
+      operation.limit(limits, (_, signal) => {
+        this.giveUp(operation, (count) => new AbortError(signal, count));
+      });
+    }
+    this.queue.push(operation);
+    if (operation instanceof SendOperation) this.queuedBytes += operation.length - operation.sent;
+    this.endpoint.beginWait();
+    if (operation.deadlineMs !== Number.POSITIVE_INFINITY) {
+      this.endpoint.watchDeadline(operation.deadlineMs);
+    }
+    if (this.queue.head !== operation) return;
+    if (this.endpoint.has(Writable)) this.resume();
+    else this.endpoint.set(WantWrite);
+  }
+
+  /** The operation is over and leaves the queue. */
+  private leave(operation: SendOperation | ShutdownOperation): void {
+    this.queue.remove(operation);
+    if (operation instanceof SendOperation) {
+      this.queuedBytes -= operation.length - operation.sent;
+    }
+    this.endpoint.endWait();
+  }
+
+  private fail(operation: SendOperation, errno: number): void {
+    // A detached buffer is that sender's own trouble; a broken connection is everybody's.
+    if (errno === -EFAULT) this.giveUp(operation, (count) => this.errorFor(errno, count));
+    else this.failAll((count) => this.errorFor(errno, count));
+  }
+
+  private failAll(errorOf: (bytesTransferred: number) => Error): void {
+    for (let operation = this.queue.head; operation !== null; operation = this.queue.head) {
+      this.leave(operation);
+      operation.reject(errorOf(operation instanceof SendOperation ? operation.sent : 0));
+      if (operation instanceof SendOperation) this.recycle(operation);
+    }
+  }
+
+  /**
+   * An operation was aborted or ran out of time. Once some of its bytes are gone the stream behind
+   * it would be out of step, so sends queued behind it fail too, with none of theirs sent.
+   */
+  private giveUp(
+    operation: SendOperation | ShutdownOperation,
+    errorOf: (bytesTransferred: number) => Error,
+  ): void {
+    const sent = operation instanceof SendOperation ? operation.sent : 0;
+    const behind: Operation[] = [];
+    if (sent > 0) {
+      for (let next = operation.next; next !== null; next = next.next) behind.push(next);
+    }
+    this.leave(operation);
+    operation.reject(errorOf(sent));
+    for (const next of behind as (SendOperation | ShutdownOperation)[]) {
+      this.leave(next);
+      next.reject(
+        new SocketError('a send ahead of this one was given up in the middle', {
+          code: 'ERR_SOCK_SEND_ABANDONED',
+          bytesTransferred: 0,
+        }),
+      );
+    }
+    if (this.queue.head === null) this.endpoint.clear(WantWrite);
+  }
+
+  private queueFullError(left: number, bytesTransferred: number): SocketError {
+    const taken = `${this.queuedBytes} of ${this.queueMax} are taken`;
+    const message = `${left} bytes do not fit the send queue: ${taken}`;
+    return new SocketError(message, { code: 'ERR_SOCK_QUEUE_FULL', bytesTransferred });
+  }
+
+  private errorFor(errno: number, bytesTransferred: number): Error {
+    if (errno === -EFAULT) return detachedError(bytesTransferred);
+    return systemError(errno, { syscall: 'send', bytesTransferred });
+  }
+}

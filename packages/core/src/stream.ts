@@ -1,0 +1,459 @@
+/** The verbs of a connected stream, in their three tempos. */
+import { types } from 'node:util';
+import { binding, PollIn, PollOut } from '@sock/native';
+import { Patience } from './blocking.js';
+import type { Endpoint } from './endpoint.js';
+import {
+  AbortError,
+  closedError,
+  endOfStreamError,
+  SocketClosedError,
+  SocketError,
+  TimeoutError,
+} from './errors.js';
+import { StepIterator } from './iterators.js';
+import { monotonicMs } from './monotonic.js';
+import { type Limits, noLimits, type OperationOptions, operationOptionKeys } from './operation.js';
+import { Receiver, StepOperation } from './receiver.js';
+import { Sender } from './sender.js';
+import type { ChunksOptions, Data, StreamSocket, SyncOptions } from './stream-socket.js';
+import {
+  checkBoolean,
+  checkInteger,
+  checkOneOf,
+  checkOptions,
+  checkSignal,
+  checkTimeout,
+  invalidType,
+  invalidValue,
+  toBytes,
+} from './validate.js';
+
+/** The most that one receive asks for unless told. */
+const receiveSizeDefault = 64 * 1024;
+const receiveSizeMax = 2 ** 31 - 1;
+const sendQueueMaxDefault = 16 * 1024 * 1024;
+const directions = ['read', 'write', 'both'] as const;
+
+export abstract class Stream implements StreamSocket {
+  /** @internal */
+  protected endpoint: Endpoint;
+  /** @internal Made by the first receive. */
+  protected receiver: Receiver | null = null;
+  /** @internal Made by the first send. */
+  protected sender: Sender | null = null;
+  private queueMax = sendQueueMaxDefault;
+
+  /** @internal */
+  protected constructor(makeEndpoint: (owner: object) => Endpoint) {
+    this.endpoint = makeEndpoint(this);
+  }
+
+  /** @internal The limits of operations that are given none. */
+  protected limits: Limits = noLimits;
+  /** @internal Whether the stream can carry bytes: connected, and not closed. */
+  protected ready = false;
+
+  /** The descriptor, for looking at; −1 once closed. It stays this object's to close. */
+  get fd(): number {
+    const { slot, generation, closed } = this.endpoint;
+    return closed ? -1 : binding.fd(slot, generation);
+  }
+
+  /** Whether there is a peer; false once the connection is broken or closed. */
+  /** @internal False where every send is a message of its own. */
+  protected get joinsSends(): boolean {
+    return true;
+  }
+
+  abstract get isConnected(): boolean;
+  /** Closes at once; what waits is rejected with `ERR_SOCK_CLOSED`. Again: does nothing. */
+  abstract close(): void;
+
+  /**
+   * The most bytes that may wait behind the kernel: an integer from 0 to 2^53−1, default 16 MiB. A
+   * send that finds others waiting and would pass it is refused with `ERR_SOCK_QUEUE_FULL`; one
+   * that finds the queue empty is never refused, however long it is.
+   */
+  get sendQueueMax(): number {
+    return this.queueMax;
+  }
+
+  /** From the next send on; what waits already goes on waiting. RangeError for any other number. */
+  set sendQueueMax(bytes: number) {
+    this.queueMax = checkInteger('sendQueueMax', bytes, 0, Number.MAX_SAFE_INTEGER);
+    if (this.sender !== null) this.sender.queueMax = bytes;
+  }
+
+  /** Bytes that wait in this process for the kernel to take them. */
+  get sendQueueBytes(): number {
+    return this.sender?.queued ?? 0;
+  }
+
+  /**
+   * Sends what the kernel takes: all of it as a rule, less when its buffer fills.
+   *
+   * @param data Bytes, or a string sent as UTF-8. Must not be changed before the promise settles.
+   * @param options `timeout` (ms; default the socket's `operationTimeout`) and `signal`.
+   * @returns The count of bytes taken, 0 only for empty data. Waits while the kernel takes none.
+   * Concurrent sends leave in the order of the calls.
+   *
+   * Rejects with `SocketClosedError` (`EPIPE`, `ECONNRESET`, `ERR_SOCK_CLOSED`), `TimeoutError`,
+   * `AbortError`, or `SocketError` (`ENOTCONN`, `ERR_SOCK_QUEUE_FULL`,
+   * `ERR_SOCK_BUFFER_DETACHED`); each has `bytesTransferred`.
+   * @throws TypeError when an argument is of a wrong kind.
+   * @see send(2)
+   */
+  send(data: Data, options?: OperationOptions): Promise<number> {
+    const bytes = toBytes(data);
+    const limits = options === undefined ? this.limits : this.limitsOf(options, this.limits);
+    return this.refusal(limits) ?? this.sending().send(bytes, limits);
+  }
+
+  /**
+   * Sends all of it.
+   *
+   * Small sends of one turn of the event loop leave together, by one system call when the turn's
+   * microtasks have run, and then settle together: await the last of a burst, not each.
+   *
+   * @param data As for {@link send}.
+   * @param options As for {@link send}; the timeout covers the whole.
+   * @returns Resolves once the kernel has taken every byte.
+   *
+   * Rejects as {@link send} does. After a timeout or an abort `bytesTransferred` bytes are on their
+   * way, the rest is dropped, and sends queued behind are rejected with `ERR_SOCK_SEND_ABANDONED`
+   * unless none of this one had gone.
+   * @example
+   * ```ts
+   * for await (const chunk of socket) await socket.sendAll(chunk);
+   * ```
+   */
+  sendAll(data: Data, options?: OperationOptions): Promise<void> {
+    const bytes = toBytes(data);
+    const limits = options === undefined ? this.limits : this.limitsOf(options, this.limits);
+    return this.refusal(limits) ?? this.sending().sendAll(bytes, limits);
+  }
+
+  /**
+   * Blocks this thread's event loop: {@link send}, waiting up to `timeout`. Sends that are queued
+   * go first. Throws what `send` rejects with.
+   */
+  sendSync(data: Data, options?: SyncOptions): number {
+    return this.sendBlocking(data, options, false);
+  }
+
+  /**
+   * Blocks this thread's event loop: {@link sendAll}, waiting up to `timeout` in all. Sends that
+   * are queued go first. Throws what `sendAll` rejects with, with `bytesTransferred`.
+   */
+  sendAllSync(data: Data, options?: SyncOptions): void {
+    this.sendBlocking(data, options, true);
+  }
+
+  /**
+   * Sends without waiting: the count of bytes taken, or `null` when the kernel takes none or other
+   * sends are queued. Throws what {@link send} rejects with.
+   */
+  trySend(data: Data): number | null {
+    const bytes = toBytes(data);
+    this.checkReady();
+    return this.sending().trySend(bytes);
+  }
+
+  /**
+   * Receives 1 to `size` bytes as a fresh Buffer, or fills the front of `view` and resolves with
+   * the count.
+   *
+   * @param size 1 to 2^31−1; default 65,536. Or a Uint8Array with at least one byte.
+   * @param options `timeout` (ms; default the socket's `operationTimeout`) and `signal`. Neither
+   * loses bytes: what comes later goes to the next receive.
+   * @returns Waits for at least one byte. Concurrent receives are served in the order of the calls.
+   *
+   * Rejects with `SocketClosedError` (`ERR_SOCK_EOF` at the peer's orderly end, `ECONNRESET`,
+   * `ERR_SOCK_CLOSED`), `TimeoutError`, `AbortError`, or `SocketError` (`ENOTCONN`,
+   * `ERR_SOCK_BUFFER_DETACHED`).
+   * @throws TypeError, RangeError when an argument is wrong.
+   * @see recv(2)
+   */
+  recv(size?: number, options?: OperationOptions): Promise<Buffer>;
+  recv(view: Uint8Array, options?: OperationOptions): Promise<number>;
+  recv(what?: number | Uint8Array, options?: OperationOptions): Promise<Buffer | number> {
+    const wanted = checkWanted(what);
+    const limits = options === undefined ? this.limits : this.limitsOf(options, this.limits);
+    const refusal = this.refusal(limits);
+    if (refusal !== undefined) return refusal;
+    const receiver = this.receiving();
+    return typeof wanted === 'number'
+      ? receiver.chunk(wanted, limits)
+      : receiver.view(wanted, limits);
+  }
+
+  /**
+   * Blocks this thread's event loop: {@link recv}, waiting up to `timeout`. Throws `ERR_SOCK_BUSY`
+   * while a `recv` waits.
+   */
+  recvSync(size?: number, options?: SyncOptions): Buffer;
+  recvSync(view: Uint8Array, options?: SyncOptions): number;
+  recvSync(what?: number | Uint8Array, options?: SyncOptions): Buffer | number {
+    const wanted = checkWanted(what);
+    const patience = this.patienceOf(options);
+    for (;;) {
+      const got = this.tryReceive(wanted, 'recvSync');
+      if (got !== null) return got;
+      patience.wait(this.endpoint, PollIn, 'recv');
+    }
+  }
+
+  /**
+   * Receives without waiting: as {@link recv}, or `null` when nothing is there yet. Throws what
+   * `recv` rejects with, and `ERR_SOCK_BUSY` while a `recv` waits.
+   */
+  tryRecv(size?: number): Buffer | null;
+  tryRecv(view: Uint8Array): number | null;
+  tryRecv(what?: number | Uint8Array): Buffer | number | null {
+    return this.tryReceive(checkWanted(what), 'tryRecv');
+  }
+
+  /**
+   * Receives exactly `size` bytes.
+   *
+   * @param size 1 to 2^31−1.
+   * @param options As for {@link recv}; the timeout covers the whole. After a timeout or an abort
+   * the bytes that had come are received again by the next receive.
+   *
+   * Rejects as {@link recv} does; at the end of the stream `partial` holds what had come.
+   */
+  recvAll(size: number, options?: OperationOptions): Promise<Buffer> {
+    checkInteger('size', size, 1, receiveSizeMax);
+    const limits = this.limitsOf(options, this.limits);
+    return this.refusal(limits) ?? this.receiving().whole(allocate(size), limits);
+  }
+
+  /**
+   * Blocks this thread's event loop: {@link recvAll}, waiting up to `timeout` in all. Throws what
+   * `recvAll` rejects with, and `ERR_SOCK_BUSY` while a `recv` waits.
+   */
+  recvAllSync(size: number, options?: SyncOptions): Buffer {
+    checkInteger('size', size, 1, receiveSizeMax);
+    const patience = this.patienceOf(options);
+    this.checkReady();
+    const memory = allocate(size);
+    const receiver = this.receiving();
+    let filled = 0;
+    try {
+      while (filled < size) {
+        const got = receiver.tryView(memory, filled, 'recvAllSync');
+        if (got === null) patience.wait(this.endpoint, PollIn, 'recv');
+        else filled += got;
+      }
+    } catch (error) {
+      const partial = Buffer.from(memory.subarray(0, filled));
+      if (error instanceof SocketClosedError && error.code === 'ERR_SOCK_EOF') {
+        throw endOfStreamError(filled > 0 ? partial : undefined);
+      }
+      if (error instanceof TimeoutError) receiver.putBack(partial);
+      throw error;
+    }
+    return memory;
+  }
+
+  /**
+   * Iterates over the stream until the peer's orderly end; `for await (const chunk of socket)` is
+   * the same with the defaults. Leaving the loop does not close the socket, and loses no bytes.
+   * Rejects as {@link recv} does, but for the end, which only ends the iteration: closing the
+   * socket meanwhile rejects with `ERR_SOCK_CLOSED`. Every step may take the socket's
+   * `operationTimeout`.
+   *
+   * @param options `size`, the most bytes of a chunk, and `reuse`, one memory for all of them.
+   * @throws TypeError, RangeError when an option is wrong.
+   * @example
+   * ```ts
+   * for await (const chunk of socket.chunks({ reuse: true })) hash.update(chunk);
+   * ```
+   */
+  chunks(options?: ChunksOptions): AsyncIterableIterator<Buffer> {
+    const checked = checkOptions<ChunksOptions>(options, ['size', 'reuse']);
+    const size = checkInteger(
+      'options.size',
+      checked.size ?? receiveSizeDefault,
+      1,
+      receiveSizeMax,
+    );
+    const reuse = checkBoolean('options.reuse', checked.reuse ?? false);
+    return this.iterate(reuse ? Buffer.alloc(size) : null, size);
+  }
+
+  /** {@link chunks} with the defaults. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Buffer> {
+    return this.iterate(null, receiveSizeDefault);
+  }
+
+  /**
+   * Ends one direction, or both. `'write'` waits for the sends queued before it; the peer then sees
+   * the end of the stream. `'read'` only makes this side's receives end.
+   *
+   * @param how Default `'write'`.
+   * @param options `timeout` (ms; default the socket's `operationTimeout`) and `signal`: for the
+   * wait behind other sends. After either, the direction is still open.
+   *
+   * Rejects with `SocketError` (`ENOTCONN`), `TimeoutError`, `AbortError`, and with what the sends
+   * ahead of it fail with.
+   * @see shutdown(2)
+   */
+  shutdown(how: 'read' | 'write' | 'both' = 'write', options?: OperationOptions): Promise<void> {
+    const direction = directions.indexOf(checkOneOf('how', how, directions));
+    const limits = this.limitsOf(options, this.limits);
+    return (
+      this.refusal(limits) ??
+      this.sending().shutdown(limits, how !== 'read', () => {
+        const { slot, generation } = this.endpoint;
+        return binding.shutdown(slot, generation, direction);
+      })
+    );
+  }
+
+  /**
+   * Ends the conversation in order: sends what is queued, half-closes, reads off what the peer
+   * still sends (a close with unread bytes would reset the connection), and closes.
+   *
+   * @param options `timeout` (ms, default the socket's `operationTimeout`) and `signal`. The socket
+   * is closed in every case; a rejection says that the ending was not orderly.
+   */
+  end(options?: OperationOptions): Promise<void> {
+    return this.endWithin(this.limitsOf(options, this.limits));
+  }
+
+  /** Pending operations keep the event loop alive; this is the default. */
+  ref(): this {
+    this.endpoint.keepLoop(true);
+    return this;
+  }
+
+  /** Pending operations of this socket no longer keep the event loop alive. */
+  unref(): this {
+    this.endpoint.keepLoop(false);
+    return this;
+  }
+
+  /** {@link close}, for `using`. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** As {@link end}, and done without a word when the socket is closed already. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.endpoint.closed) return;
+    if (this.ready) await this.end();
+    else this.close();
+  }
+
+  /** @internal */
+  protected limitsOf(options: OperationOptions | undefined, defaults: Limits): Limits {
+    if (options === undefined) return defaults;
+    const { signal, timeout } = checkOptions<OperationOptions>(options, operationOptionKeys);
+    return {
+      signal: checkSignal(signal),
+      timeoutMs: timeout === undefined ? defaults.timeoutMs : checkTimeout(timeout),
+    };
+  }
+
+  /** @internal */
+  protected patienceOf(options: SyncOptions | undefined, defaults: Limits = this.limits): Patience {
+    const { timeout } = checkOptions<SyncOptions>(options, ['timeout']);
+    return new Patience(timeout === undefined ? defaults.timeoutMs : checkTimeout(timeout));
+  }
+
+  /** @internal Why the stream cannot carry bytes. */
+  protected unready(): SocketError {
+    if (this.endpoint.closed) return closedError();
+    return new SocketError('the socket is not connected', { code: 'ENOTCONN' });
+  }
+
+  /** A rejection when the operation cannot even begin. */
+  private refusal({ signal }: Limits): Promise<never> | undefined {
+    if (!this.ready) return Promise.reject(this.unready());
+    if (signal?.aborted) return Promise.reject(new AbortError(signal));
+    return undefined;
+  }
+
+  private checkReady(): void {
+    if (!this.ready) throw this.unready();
+  }
+
+  private async endWithin(limits: Limits): Promise<void> {
+    const start = monotonicMs();
+    const left = (): OperationOptions => ({
+      signal: limits.signal,
+      timeout: Math.max(0, limits.timeoutMs - (monotonicMs() - start)),
+    });
+    try {
+      await this.shutdown('write', left());
+      const discarded = Buffer.allocUnsafeSlow(receiveSizeDefault);
+      for (;;) await this.recv(discarded, left());
+    } catch (error) {
+      if (!(error instanceof SocketClosedError && error.code === 'ERR_SOCK_EOF')) throw error;
+    } finally {
+      this.close();
+    }
+  }
+
+  private receiving(): Receiver {
+    if (this.receiver === null) {
+      this.receiver = new Receiver(this.endpoint);
+      this.endpoint.receiver = this.receiver;
+    }
+    return this.receiver;
+  }
+
+  private sending(): Sender {
+    if (this.sender === null) {
+      this.sender = new Sender(this.endpoint, this.queueMax, this.joinsSends);
+      this.endpoint.sender = this.sender;
+    }
+    return this.sender;
+  }
+
+  private iterate(memory: Buffer | null, size: number): StepIterator<Buffer> {
+    const { limits } = this;
+    const usual = new StepOperation(memory, size);
+    return new StepIterator(() => {
+      // Who asks for a step before the last one came gets an operation of its own.
+      const step = usual.idle ? usual : new StepOperation(memory, size);
+      return this.refusal(limits) ?? this.receiving().step(step, limits);
+    });
+  }
+
+  private tryReceive(wanted: number | Uint8Array, verb: string): Buffer | number | null {
+    this.checkReady();
+    const receiver = this.receiving();
+    return typeof wanted === 'number'
+      ? receiver.tryChunk(wanted, verb)
+      : receiver.tryView(wanted, 0, verb);
+  }
+
+  private sendBlocking(data: Data, options: SyncOptions | undefined, all: boolean): number {
+    const bytes = toBytes(data);
+    const patience = this.patienceOf(options);
+    this.checkReady();
+    const sender = this.sending();
+    let sent = 0;
+    for (;;) {
+      sent += sender.drainThenSend(bytes, sent) ?? 0;
+      if (sent === bytes.length || (!all && sent > 0)) return sent;
+      patience.wait(this.endpoint, PollOut, 'send', { bytesTransferred: sent });
+    }
+  }
+}
+
+/** Memory of its own: not a part of a pool that others see through `.buffer`. */
+function allocate(size: number): Buffer {
+  return Buffer.allocUnsafeSlow(size);
+}
+
+function checkWanted(what: unknown): number | Uint8Array {
+  if (what === undefined) return receiveSizeDefault;
+  if (typeof what === 'number') return checkInteger('size', what, 1, receiveSizeMax);
+  if (!types.isUint8Array(what)) throw invalidType('size', 'a number or a Uint8Array', what);
+  if (what.length === 0) throw invalidValue('view', 'must have room for at least one byte', what);
+  return what;
+}

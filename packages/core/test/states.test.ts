@@ -1,0 +1,274 @@
+/** Every public member of a socket, in every state: what it does there. */
+import { Socket } from '@sock/core';
+import { expectSockets, isPending, openSockets, within } from '@sock/testing';
+import { Cleanup, type Family, listening, socketIn, states } from './support/states.js';
+
+type Call = (socket: Socket, to: { host: string; port: number; path: string }) => unknown;
+
+/** Members that are for this package's own use, whatever JavaScript lets others see. */
+const internalMembers = [
+  'joinsSends',
+  'checkReady',
+  'endWithin',
+  'iterate',
+  'limitsOf',
+  'patienceOf',
+  'receiving',
+  'refusal',
+  'sendBlocking',
+  'sending',
+  'tryReceive',
+  'unready',
+];
+
+/** What a value looks like in the tables below. */
+function show(value: unknown): string {
+  if (Buffer.isBuffer(value)) return `'${value}'`;
+  if (value instanceof Socket) return 'a socket';
+  if (value === undefined) return 'nothing';
+  const isEnd =
+    typeof value === 'object' && value !== null && 'done' in value && value.done === true;
+  const text = isEnd ? 'the end' : String(value);
+  return /^@sock-states-\d+-\d+$/.test(text) ? '@name' : text;
+}
+
+function codeOf(error: unknown): string {
+  const { code, name } = error as NodeJS.ErrnoException;
+  return (code ?? name).replace(/^ERR_SOCK_|ADDRREQ$/, '').replace('ERR_INVALID_ARG_', 'BAD_');
+}
+
+/** What the call comes to, as a word of the table: a value, a code, or that it waits. */
+async function outcome(socket: Socket, call: () => unknown): Promise<string> {
+  let result: unknown;
+  try {
+    result = call();
+  } catch (error) {
+    return codeOf(error);
+  }
+  if (!(result instanceof Promise)) return show(result);
+  const settled = result.then(show, (error: unknown) => `~${codeOf(error)}`);
+  if (!(await isPending(settled))) return settled;
+  socket.close();
+  const end = await within(1_000, settled, 'an operation on a closed socket');
+  if (end === '~CLOSED') return 'waits';
+  return end === 'the end' ? 'waits*' : `waits, then ${end}`;
+}
+
+const atOnce = { timeout: 0 };
+const calls: Record<string, Call> = {
+  send: (s) => s.send('x'),
+  sendAll: (s) => s.sendAll('x'),
+  sendSync: (s) => s.sendSync('x', atOnce),
+  sendAllSync: (s) => s.sendAllSync('x', atOnce),
+  trySend: (s) => s.trySend('x'),
+  recv: (s) => s.recv(),
+  'recv(view)': (s) => s.recv(new Uint8Array(8)),
+  recvSync: (s) => s.recvSync(8, atOnce),
+  tryRecv: (s) => s.tryRecv(),
+  recvAll: (s) => s.recvAll(8),
+  recvAllSync: (s) => s.recvAllSync(8, atOnce),
+  'chunks().next': (s) => s.chunks().next(),
+  'chunks({ reuse }).next': (s) => s.chunks({ reuse: true }).next(),
+  'for await': (s) => s[Symbol.asyncIterator]().next(),
+  'shutdown(read)': (s) => s.shutdown('read'),
+  'shutdown(write)': (s) => s.shutdown('write'),
+  'shutdown(both)': (s) => s.shutdown('both'),
+  end: (s) => s.end(),
+  asyncDispose: (s) => s[Symbol.asyncDispose](),
+  dispose: (s) => s[Symbol.dispose](),
+  close: (s) => s.close(),
+  accept: (s) => s.accept(),
+  acceptSync: (s) => s.acceptSync(atOnce),
+  tryAccept: (s) => s.tryAccept(),
+  bind: (s) => s.bind('127.0.0.1', 0),
+  bindUnix: (s) => s.bindUnix('@sock-states-nobody'),
+  listen: (s) => s.listen(),
+  connect: (s, { host, port }) => s.connect(host, port),
+  connectSync: (s, { host, port }) => s.connectSync(host, port),
+  'tryConnect(x)': (s, { host, port }) => s.tryConnect(host, port) ?? 'under way',
+  'tryConnect()': (s) => s.tryConnect() ?? 'under way',
+  connectUnix: (s, { path }) => s.connectUnix(path),
+  connectUnixSync: (s, { path }) => s.connectUnixSync(path),
+  setReuseAddr: (s) => s.setReuseAddr(true),
+  setReusePort: (s) => s.setReusePort(true),
+  setNoDelay: (s) => s.setNoDelay(true),
+  getNoDelay: (s) => s.getNoDelay(),
+  setIpv6Only: (s) => s.setIpv6Only(true),
+  setTimeouts: (s) => s.setTimeouts({ operationTimeout: 1_000 }),
+  getTimeouts: (s) => s.getTimeouts().dnsTimeout,
+  ref: (s) => s.ref() === s,
+  unref: (s) => s.unref() === s,
+  fd: (s) => s.fd >= 0,
+  family: (s) => s.family,
+  type: (s) => s.type,
+  isConnected: (s) => s.isConnected,
+  isBound: (s) => s.isBound,
+  isListening: (s) => s.isListening,
+  localAddress: (s) => s.localAddress,
+  localPort: (s) => (s.localPort === undefined ? undefined : 'a port'),
+  remoteAddress: (s) => s.remoteAddress,
+  remotePort: (s) => (s.remotePort === undefined ? undefined : 'a port'),
+  sendQueueBytes: (s) => s.sendQueueBytes,
+  sendQueueMax: (s) => s.sendQueueMax,
+};
+
+/**
+ * How to read a cell: a value that the call returns or resolves with; the code that it throws; `~`
+ * and the code that it rejects with; or `waits`, for ERR_SOCK_CLOSED when the socket is closed
+ * (`waits*`: an iteration of connections, which just ends then). Codes lack their ERR_SOCK_, BAD_
+ * stands for ERR_INVALID_ARG_, EDEST for EDESTADDRREQ. Where new, bound and connecting sockets do
+ * the same, they share the first of six columns: new, connected, half-closed, reset, listening,
+ * closed.
+ */
+const tcp = `
+ send                    ~ENOTCONN    1            1            ~ECONNRESET  ~ENOTCONN    ~CLOSED
+ sendAll                 ~ENOTCONN    nothing      nothing      ~ECONNRESET  ~ENOTCONN    ~CLOSED
+ sendSync                ENOTCONN     1            1            ECONNRESET   ENOTCONN     CLOSED
+ sendAllSync             ENOTCONN     nothing      nothing      ECONNRESET   ENOTCONN     CLOSED
+ trySend                 ENOTCONN     1            1            ECONNRESET   ENOTCONN     CLOSED
+ recv                    ~ENOTCONN    waits        ~EOF         ~ECONNRESET  ~ENOTCONN    ~CLOSED
+ recv(view)              ~ENOTCONN    waits        ~EOF         ~ECONNRESET  ~ENOTCONN    ~CLOSED
+ recvSync                ENOTCONN     TIMEOUT      EOF          ECONNRESET   ENOTCONN     CLOSED
+ tryRecv                 ENOTCONN     null         EOF          ECONNRESET   ENOTCONN     CLOSED
+ recvAll                 ~ENOTCONN    waits        ~EOF         ~ECONNRESET  ~ENOTCONN    ~CLOSED
+ recvAllSync             ENOTCONN     TIMEOUT      EOF          ECONNRESET   ENOTCONN     CLOSED
+ chunks().next           ~ENOTCONN    waits        the end      ~ECONNRESET  ~ENOTCONN    ~CLOSED
+ chunks({ reuse }).next  ~ENOTCONN    waits        the end      ~ECONNRESET  ~ENOTCONN    ~CLOSED
+ for await               ~ENOTCONN    waits        the end      ~ECONNRESET  waits*       ~CLOSED
+ shutdown(read)          ~ENOTCONN    nothing      nothing      ~ENOTCONN    ~ENOTCONN    ~CLOSED
+ shutdown(write)         ~ENOTCONN    nothing      nothing      ~ENOTCONN    ~ENOTCONN    ~CLOSED
+ shutdown(both)          ~ENOTCONN    nothing      nothing      ~ENOTCONN    ~ENOTCONN    ~CLOSED
+ end                     ~ENOTCONN    waits        nothing      ~ENOTCONN    ~ENOTCONN    ~CLOSED
+ asyncDispose            nothing      waits        nothing      ~ENOTCONN    nothing      nothing
+ dispose                 nothing      nothing      nothing      nothing      nothing      nothing
+ close                   nothing      nothing      nothing      nothing      nothing      nothing
+ accept                  ~EINVAL      ~EINVAL      ~EINVAL      ~EINVAL      waits        ~CLOSED
+ acceptSync              EINVAL       EINVAL       EINVAL       EINVAL       TIMEOUT      CLOSED
+ tryAccept               EINVAL       EINVAL       EINVAL       EINVAL       null         CLOSED
+ bindUnix                BAD_VALUE    BAD_VALUE    BAD_VALUE    BAD_VALUE    BAD_VALUE    CLOSED
+ connectUnix             BAD_VALUE    BAD_VALUE    BAD_VALUE    BAD_VALUE    BAD_VALUE    BAD_VALUE
+ connectUnixSync         BAD_VALUE    BAD_VALUE    BAD_VALUE    BAD_VALUE    BAD_VALUE    BAD_VALUE
+ setReuseAddr            nothing      nothing      nothing      nothing      nothing      CLOSED
+ setReusePort            nothing      nothing      nothing      nothing      nothing      CLOSED
+ setNoDelay              nothing      nothing      nothing      nothing      nothing      CLOSED
+ getNoDelay              false        true         true         true         true         CLOSED
+ setIpv6Only             ENOPROTOOPT  ENOPROTOOPT  ENOPROTOOPT  ENOPROTOOPT  ENOPROTOOPT  CLOSED
+ setTimeouts             nothing      nothing      nothing      nothing      nothing      nothing
+ getTimeouts             5000         5000         5000         5000         5000         5000
+ ref                     true         true         true         true         true         true
+ unref                   true         true         true         true         true         true
+ fd                      true         true         true         true         true         false
+ family                  ipv4         ipv4         ipv4         ipv4         ipv4         ipv4
+ type                    stream       stream       stream       stream       stream       stream
+ isConnected             false        true         true         false        false        false
+ isListening             false        false        false        false        true         false
+ remoteAddress           nothing      127.0.0.1    127.0.0.1    127.0.0.1    nothing      nothing
+ remotePort              nothing      a port       a port       a port       nothing      nothing
+ sendQueueBytes          0            0            0            0            0            0
+ sendQueueMax            16777216     16777216     16777216     16777216     16777216     16777216
+
+ bind           nothing    EINVAL     EINVAL     EINVAL     EINVAL     nothing    EINVAL     CLOSED
+ listen         EDEST      nothing    EINVAL     EINVAL     EINVAL     EINVAL     nothing    CLOSED
+ connect        nothing    nothing    ~EALREADY  ~EISCONN   ~EISCONN   ~EISCONN   ~EISCONN   ~CLOSED
+ connectSync    nothing    nothing    EALREADY   EISCONN    EISCONN    EISCONN    EISCONN    CLOSED
+ tryConnect(x)  under way  under way  BUSY       EISCONN    EISCONN    EISCONN    EISCONN    CLOSED
+ tryConnect()   BAD_TYPE   BAD_TYPE   BUSY       true       true       true       BAD_TYPE   CLOSED
+ isBound        false      true       true       true       true       true       true       false
+ localAddress   nothing    127.0.0.1  127.0.0.1  127.0.0.1  127.0.0.1  127.0.0.1  127.0.0.1  nothing
+ localPort      nothing    a port     a port     a port     a port     a port     a port     nothing
+`;
+
+/** What is different about Unix sockets. */
+const unix = `
+ send             ~ENOTCONN  1          1          ~EPIPE       ~ENOTCONN  ~CLOSED
+ sendAll          ~ENOTCONN  nothing    nothing    ~EPIPE       ~ENOTCONN  ~CLOSED
+ sendSync         ENOTCONN   1          1          EPIPE        ENOTCONN   CLOSED
+ sendAllSync      ENOTCONN   nothing    nothing    EPIPE        ENOTCONN   CLOSED
+ trySend          ENOTCONN   1          1          EPIPE        ENOTCONN   CLOSED
+ shutdown(read)   ~ENOTCONN  nothing    nothing    nothing      ~ENOTCONN  ~CLOSED
+ shutdown(write)  ~ENOTCONN  nothing    nothing    nothing      ~ENOTCONN  ~CLOSED
+ shutdown(both)   ~ENOTCONN  nothing    nothing    nothing      ~ENOTCONN  ~CLOSED
+ end              ~ENOTCONN  waits      nothing    ~ECONNRESET  ~ENOTCONN  ~CLOSED
+ asyncDispose     nothing    waits      nothing    ~ECONNRESET  nothing    nothing
+ bind             BAD_VALUE  BAD_VALUE  BAD_VALUE  BAD_VALUE    BAD_VALUE  BAD_VALUE
+ connect          BAD_VALUE  BAD_VALUE  BAD_VALUE  BAD_VALUE    BAD_VALUE  BAD_VALUE
+ connectSync      BAD_VALUE  BAD_VALUE  BAD_VALUE  BAD_VALUE    BAD_VALUE  BAD_VALUE
+ tryConnect(x)    BAD_VALUE  BAD_VALUE  BAD_VALUE  BAD_VALUE    BAD_VALUE  BAD_VALUE
+ setReusePort     ENOTSUP    ENOTSUP    ENOTSUP    ENOTSUP      ENOTSUP    CLOSED
+ setNoDelay       ENOTSUP    ENOTSUP    ENOTSUP    ENOTSUP      ENOTSUP    CLOSED
+ getNoDelay       ENOTSUP    ENOTSUP    ENOTSUP    ENOTSUP      ENOTSUP    CLOSED
+ setIpv6Only      ENOTSUP    ENOTSUP    ENOTSUP    ENOTSUP      ENOTSUP    CLOSED
+ family           unix       unix       unix       unix         unix       unix
+ localPort        nothing    nothing    nothing    nothing      nothing    nothing
+ remoteAddress    nothing    @name      @name      @name        nothing    nothing
+ remotePort       nothing    nothing    nothing    nothing      nothing    nothing
+
+ bindUnix         nothing  EINVAL   nothing    nothing   nothing   nothing   EINVAL    CLOSED
+ listen           EDEST    nothing  EDEST      EDEST     EDEST     EDEST     nothing   CLOSED
+ connectUnix      nothing  nothing  ~EALREADY  ~EISCONN  ~EISCONN  ~EISCONN  ~EISCONN  ~CLOSED
+ connectUnixSync  nothing  nothing  EALREADY   EISCONN   EISCONN   EISCONN   EISCONN   CLOSED
+ isBound          false    true     false      false     false     false     true      false
+ localAddress     nothing  @name    nothing    nothing   nothing   nothing   @name     nothing
+`;
+
+function parse(table: string): Map<string, string[]> {
+  const rows = table.split('\n').filter((line) => line.trim() !== '');
+  return new Map(
+    rows.map((row) => {
+      const [name = '', ...cells] = row.trim().split(/ {2,}/);
+      const [first = ''] = cells;
+      return [name, cells.length === states.length ? cells : [first, first, ...cells]];
+    }),
+  );
+}
+
+const tables: Record<Family, Map<string, string[]>> = {
+  ipv4: parse(tcp),
+  unix: new Map([...parse(tcp), ...parse(unix)]),
+};
+
+async function actualRow(family: Family, call: Call): Promise<string[]> {
+  const row: string[] = [];
+  for (const state of states) {
+    const cleanup = new Cleanup();
+    try {
+      const { localPort: port = 0 } = listening(cleanup).listener;
+      const { localAddress: path = '' } = listening(cleanup, 'unix').listener;
+      const socket = await socketIn(state, cleanup, family);
+      row.push(await outcome(socket, () => call(socket, { host: '127.0.0.1', port, path })));
+    } finally {
+      cleanup.close();
+    }
+  }
+  return row;
+}
+
+const byState = (row: readonly string[]) =>
+  Object.fromEntries(states.map((state, index) => [state, row[index]]));
+
+describe.each(['ipv4', 'unix'] as const)('a socket of family %s', (family) => {
+  it.each(Object.entries(calls))('answers %s as its state demands', async (name, call) => {
+    const before = openSockets();
+    const expected = tables[family].get(name) ?? [];
+    expect(byState(await actualRow(family, call))).toEqual(byState(expected));
+    await expectSockets(before);
+  });
+
+  it('has no public member that the tables leave out', () => {
+    const socket = new Socket({ family });
+    socket.close();
+    const members = new Set<string>();
+    for (
+      let type = Socket.prototype;
+      type !== Object.prototype;
+      type = Object.getPrototypeOf(type)
+    ) {
+      for (const name of Object.getOwnPropertyNames(type)) members.add(name);
+    }
+    const covered = new Set(Object.keys(calls).map((name) => /^\w+/.exec(name)?.[0]));
+    const internal = ['constructor', ...internalMembers];
+    expect([...members].filter((name) => !covered.has(name) && !internal.includes(name))).toEqual(
+      [],
+    );
+  });
+});

@@ -1,0 +1,123 @@
+/** What the type checker must accept, and what it must refuse; compiled, never run. */
+
+import type * as dns from 'node:dns';
+import {
+  type ChunksOptions,
+  type ConnectOptions,
+  connect,
+  type Data,
+  isSocketError,
+  type ListeningSocket,
+  type ListenOptions,
+  type LookupFunction,
+  lastError,
+  listen,
+  type OperationOptions,
+  ResolveError,
+  Socket,
+  SocketClosedError,
+  type SocketError,
+  type SocketErrorDetails,
+  type SocketOptions,
+  type StreamSocket,
+  type SyncOptions,
+  TimeoutError,
+  type Timeouts,
+  UnixSocketError,
+} from '@sock/core';
+
+type Equal<A, B> =
+  (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+declare function same<A, B>(equal: Equal<A, B>): void;
+
+/** A socket stands wherever a stream is wanted. */
+export function asStream(socket: Socket): StreamSocket {
+  return socket;
+}
+
+export async function receives(socket: Socket, view: Uint8Array, options: OperationOptions) {
+  same<Awaited<ReturnType<typeof socket.recvAll>>, Buffer>(true);
+  const chunk = await socket.recv(16, options);
+  same<typeof chunk, Buffer>(true);
+  const count = await socket.recv(view);
+  same<typeof count, number>(true);
+  const tried = socket.tryRecv();
+  same<typeof tried, Buffer | null>(true);
+  const triedInto = socket.tryRecv(view);
+  same<typeof triedInto, number | null>(true);
+  for await (const part of socket) same<typeof part, Buffer>(true);
+  for await (const part of socket.chunks({ size: 1, reuse: true })) same<typeof part, Buffer>(true);
+  // @ts-expect-error: bytes are received into bytes, not into a string
+  await socket.recv('16');
+  // @ts-expect-error: the blocking forms know no signal
+  socket.recvSync(1, { signal: AbortSignal.abort() });
+}
+
+export async function sends(socket: Socket, data: Data) {
+  same<Data, Uint8Array | string>(true);
+  same<Awaited<ReturnType<typeof socket.sendAll>>, void>(true);
+  const count: number = await socket.send(data);
+  const tried: number | null = socket.trySend('text');
+  // @ts-expect-error: numbers are no bytes
+  await socket.sendAll(5);
+  // @ts-expect-error: there are only these three
+  await socket.shutdown('sideways');
+  return [count, tried];
+}
+
+export async function accepts(options: ListenOptions): Promise<void> {
+  const listener: ListeningSocket = listen(options);
+  for await (const connection of listener) same<typeof connection, Socket>(true);
+  same<ReturnType<typeof listener.tryAccept>, Socket | null>(true);
+}
+
+export function makes(): readonly Socket[] {
+  const options: SocketOptions = { family: 'unix', type: 'seqpacket' };
+  // @ts-expect-error: there is no such family
+  new Socket({ family: 'ipx' });
+  // @ts-expect-error: a family is needed
+  new Socket({});
+  const [near, far] = Socket.pair();
+  return [new Socket(options), near, far];
+}
+
+/** Optional values may be handed on as they are, undefined included. */
+export function passesOn(timeout?: number, signal?: AbortSignal): Promise<Socket> {
+  const limits: OperationOptions = { timeout, signal };
+  const sync: SyncOptions = { timeout };
+  const chunks: ChunksOptions = { size: undefined, reuse: undefined };
+  const options: ConnectOptions = { port: 1, ...limits };
+  return connect({ ...options, ...sync, host: String(chunks.size) });
+}
+
+/** Node's own lookup fits. */
+export function lookups(nodes: typeof dns.lookup): LookupFunction {
+  return nodes;
+}
+
+export function errors(error: unknown): string {
+  if (isSocketError(error)) {
+    same<typeof error, SocketError>(true);
+    const path: string | undefined = error.path;
+    const errno: number | undefined = error.errno;
+    return `${error.code} ${path} ${errno} ${error.retryable} ${error.bytesTransferred}`;
+  }
+  if (error instanceof TimeoutError) return String(error.timeout);
+  if (error instanceof ResolveError) return `${error.hostname} ${error.gaiCode}`;
+  const last: SocketError | null = lastError();
+  const details: SocketErrorDetails = { code: 'EX', cause: last };
+  const made: SocketError[] = [new UnixSocketError('x', details), new SocketClosedError('x')];
+  return String(made.length);
+}
+
+export function settings(socket: Socket): Readonly<Timeouts> {
+  socket.setTimeouts({ connectTimeout: 5 });
+  // @ts-expect-error: names are checked
+  socket.setTimeouts({ conectTimeout: 5 });
+  // @ts-expect-error: what was read is not for writing
+  socket.getTimeouts().dnsTimeout = 5;
+  // @ts-expect-error: neither is the state
+  socket.isConnected = true;
+  using scoped = socket;
+  return scoped.getTimeouts();
+}

@@ -1,0 +1,53 @@
+// Reference servers in C: each makes the fewest system calls its work allows. They are the floor
+// that the others are measured against, so look at their strace before trusting a ratio.
+#ifndef SOCK_BENCH_SERVER_H
+#define SOCK_BENCH_SERVER_H
+
+#include "util.h"
+
+// At least one message; large enough that one recv empties a busy socket.
+#define READ_SIZE (64 * 1024)
+
+// Output the kernel did not take; it waits for EPOLLOUT and holds further reads back.
+struct backlog {
+  size_t size;
+  size_t sent;
+  uint8_t bytes[];
+};
+
+// The head of a frame whose rest has not come yet.
+struct carry {
+  size_t size;
+  uint8_t bytes[];
+};
+
+// Shared between the processes of one server, read by the one that answers `stats`.
+struct counters {
+  uint64_t wakeups;
+  uint64_t accepted;
+};
+
+struct worker {
+  int epoll;
+  int listener;
+  size_t frame_size;
+  bool gather;
+  struct counters* counters;
+  struct backlog** backlogs;  // by fd
+  struct carry** carries;     // by fd
+  size_t accept_batch;
+  size_t full_batches;
+};
+
+struct workload {
+  const char* name;
+  void (*on_listener)(struct worker* worker);
+  void (*on_socket)(struct worker* worker, int fd, uint32_t events);
+};
+
+extern const struct workload kEcho;
+extern const struct workload kPipeline;
+extern const struct workload kIdle;
+extern const struct workload kConnect;
+
+#endif

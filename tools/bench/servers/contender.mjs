@@ -1,0 +1,98 @@
+// What every JavaScript contender shares: the same options, the same line when it listens, the same
+// commands on stdin, the same framing. Runs under Node and under Bun.
+import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
+import process from 'node:process';
+import { createInterface } from 'node:readline';
+import { parseArgs } from 'node:util';
+
+// Long enough that the sampling timer costs nothing that the CPU clock could see.
+const DELAY_RESOLUTION_MS = 10;
+
+export function readOptions() {
+  const { values } = parseArgs({
+    options: {
+      workload: { type: 'string', default: 'echo' },
+      variant: { type: 'string', default: '' },
+      size: { type: 'string', default: '64' },
+      workers: { type: 'string', default: '1' },
+      path: { type: 'string' },
+    },
+  });
+  return { ...values, size: Number(values.size), workers: Number(values.workers) };
+}
+
+/** Cuts a stream into frames of one size; what is incomplete waits for the next chunk. */
+export class Framer {
+  #size;
+  #carry = null;
+
+  constructor(size) {
+    this.#size = size;
+  }
+
+  push(chunk, onFrame) {
+    const data = this.#carry === null ? chunk : Buffer.concat([this.#carry, chunk]);
+    let offset = 0;
+    for (; offset + this.#size <= data.length; offset += this.#size) {
+      onFrame(data.subarray(offset, offset + this.#size));
+    }
+    this.#carry = offset === data.length ? null : data.subarray(offset);
+  }
+}
+
+async function collectGarbage() {
+  // Twice, with a turn between: what the first pass finalizes, the second one frees.
+  for (let pass = 0; pass < 2; pass++) {
+    if (globalThis.Bun !== undefined) globalThis.Bun.gc(true);
+    else globalThis.gc?.();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+/** The turns of libuv's loop, where the runtime tells. */
+function loopTurns() {
+  return performance.nodeTiming?.uvMetricsInfo?.loopCount ?? null;
+}
+
+/**
+ * Announces the server and answers `reset`, `stats` and `gc`, each with one line, until stdin ends,
+ * which ends the process: a bench that dies leaves no server behind. With several workers there
+ * are no figures of the loop, since this thread sees only its own.
+ */
+export function announce({ port, workers, accepted, pids = [process.pid], beforeExit }) {
+  const delay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
+  delay.enable();
+  let turnsAtReset = loopTurns();
+
+  const stats = () => {
+    const turns = loopTurns();
+    const p99 = delay.percentile(99) / 1e6 - DELAY_RESOLUTION_MS;
+    return {
+      accepted: accepted(),
+      wakeups: workers > 1 || turns === null ? null : turns - turnsAtReset,
+      loopDelayP99Ms: workers > 1 ? null : Math.max(0, p99),
+    };
+  };
+  const commands = {
+    stats,
+    reset: () => {
+      delay.reset();
+      turnsAtReset = loopTurns();
+      return stats();
+    },
+    gc: async () => {
+      await collectGarbage();
+      return stats();
+    },
+  };
+
+  const lines = createInterface({ input: process.stdin });
+  lines.on('line', async (line) => {
+    process.stdout.write(`${JSON.stringify(await commands[line]())}\n`);
+  });
+  lines.on('close', () => {
+    beforeExit?.();
+    process.exit(0);
+  });
+  process.stdout.write(`${JSON.stringify({ port, pid: process.pid, pids })}\n`);
+}

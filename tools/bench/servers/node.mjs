@@ -1,0 +1,77 @@
+// node:net, written as its documentation suggests, with the cheaper form where there are two.
+import cluster from 'node:cluster';
+import net from 'node:net';
+import process from 'node:process';
+import { announce, Framer, readOptions } from './contender.mjs';
+
+const options = readOptions();
+
+const handlers = {
+  echo: (socket) => {
+    socket.on('data', (chunk) => socket.write(chunk));
+  },
+  pipeline: (socket) => {
+    const framer = new Framer(options.size);
+    const answer = (frame) => socket.write(frame);
+    if (options.variant === 'cork') {
+      socket.on('data', (chunk) => {
+        socket.cork();
+        framer.push(chunk, answer);
+        socket.uncork();
+      });
+    } else {
+      socket.on('data', (chunk) => framer.push(chunk, answer));
+    }
+  },
+  connect: (socket) => {
+    socket.once('data', (chunk) => {
+      socket.write(chunk);
+      // Cheaper than end(), which would wait for the end of the peer as well.
+      socket.destroySoon();
+    });
+  },
+  // A flowing socket always has a read pending.
+  idle: (socket) => socket.resume(),
+};
+
+let accepted = 0;
+const handle = handlers[options.workload];
+const server = net.createServer({ noDelay: true }, (socket) => {
+  accepted++;
+  socket.on('error', (error) => {
+    process.stderr.write(`${error.stack}\n`);
+    process.exit(1);
+  });
+  handle(socket);
+});
+
+function listen(onListening) {
+  if (options.path === undefined) {
+    server.listen({ host: '127.0.0.1', port: 0, backlog: 4096 }, onListening);
+  } else {
+    server.listen({ path: options.path, backlog: 4096 }, onListening);
+  }
+}
+
+if (options.workers === 1) {
+  listen(() =>
+    announce({ port: server.address().port ?? 0, workers: 1, accepted: () => accepted }),
+  );
+} else if (cluster.isPrimary) {
+  // Handing descriptors round (the default) would add a message for every connection.
+  cluster.schedulingPolicy = cluster.SCHED_NONE;
+  let listening = 0;
+  cluster.on('listening', (_, { port }) => {
+    if (++listening < options.workers) return;
+    const workers = Object.values(cluster.workers);
+    const pids = [process.pid, ...workers.map((worker) => worker.process.pid)];
+    const beforeExit = () => {
+      for (const worker of workers) worker.process.kill('SIGKILL');
+    };
+    announce({ port, workers: options.workers, accepted: () => accepted, pids, beforeExit });
+  });
+  for (let i = 0; i < options.workers; i++) cluster.fork();
+} else {
+  process.on('disconnect', () => process.exit(0));
+  listen();
+}

@@ -1,0 +1,103 @@
+// Ours, written as its documentation leads: promises and async iteration.
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { listen, SocketClosedError } from '@sock/core';
+import { announce, Framer, readOptions } from './contender.mjs';
+
+const READ_SIZE = 65536;
+const TIMEOUT = 30000;
+const options = isMainThread ? readOptions() : workerData.options;
+
+const handlers = {
+  async echo(socket) {
+    for await (const chunk of socket) await socket.sendAll(chunk);
+  },
+
+  async 'echo-reuse'(socket) {
+    for await (const chunk of socket.chunks({ size: READ_SIZE, reuse: true })) {
+      await socket.sendAll(chunk);
+    }
+  },
+
+  async 'echo-view'(socket) {
+    const view = Buffer.allocUnsafeSlow(READ_SIZE);
+    for (;;) await socket.sendAll(view.subarray(0, await socket.recv(view)));
+  },
+
+  async 'echo-loop'(socket) {
+    for (;;) await socket.sendAll(await socket.recv(READ_SIZE));
+  },
+
+  async 'echo-timeout'(socket) {
+    for (;;) {
+      const chunk = await socket.recv(READ_SIZE, { timeout: TIMEOUT });
+      await socket.sendAll(chunk, { timeout: TIMEOUT });
+    }
+  },
+
+  async pipeline(socket) {
+    const framer = new Framer(options.size);
+    for await (const chunk of socket) {
+      let sent;
+      framer.push(chunk, (frame) => {
+        sent = socket.sendAll(frame);
+      });
+      await sent;
+    }
+  },
+
+  async connect(socket) {
+    await socket.sendAll(await socket.recv());
+  },
+
+  // Only what is measured: a socket with a pending recv(), and no frames of handlers that wait too.
+  idle(socket) {
+    socket.recv().then(ignore, ignore);
+  },
+};
+
+function ignore() {}
+
+const variant = options.variant === '' ? '' : `-${options.variant}`;
+const handle = handlers[`${options.workload}${variant}`];
+
+async function run(socket) {
+  try {
+    await handle(socket);
+  } catch (error) {
+    // The loops that call recv themselves end this way.
+    if (!(error instanceof SocketClosedError)) throw error;
+  } finally {
+    socket.close();
+  }
+}
+
+const server = listen({
+  ...(options.path === undefined
+    ? { host: '127.0.0.1', port: isMainThread ? 0 : workerData.port }
+    : { path: options.path }),
+  ...(options.workers > 1 ? { reusePort: true } : {}),
+  backlog: 4096,
+});
+
+let accepted = 0;
+async function accept() {
+  for await (const socket of server) {
+    accepted++;
+    if (options.workload === 'idle') handle(socket);
+    else run(socket);
+  }
+}
+
+if (isMainThread) {
+  const port = server.localPort ?? 0;
+  await Promise.all(
+    Array.from({ length: options.workers - 1 }, () => {
+      const worker = new Worker(new URL(import.meta.url), { workerData: { options, port } });
+      return new Promise((resolve) => worker.once('message', resolve));
+    }),
+  );
+  announce({ port, workers: options.workers, accepted: () => accepted });
+} else {
+  parentPort.postMessage('listening');
+}
+await accept();

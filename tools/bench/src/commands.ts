@@ -1,0 +1,84 @@
+import { spawnSync } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import type { Contender, Runtime, Workload } from './workloads.js';
+
+const ROOT = join(__dirname, '..');
+export const LOAD_PROGRAM = join(ROOT, 'build/load');
+const SERVER_PROGRAM = join(ROOT, 'build/server');
+
+/** Modules are looked up from here by processes that are started with code on the command line. */
+export const PACKAGE_ROOT = ROOT;
+
+/** The Bun that npm installed, null where there is none for this machine. */
+export function bunProgram(): string | null {
+  try {
+    return require.resolve('@oven/bun-linux-x64/bin/bun');
+  } catch {
+    return null;
+  }
+}
+
+/** Bun is optional: it comes for few platforms. Whoever else is missing is a failure. */
+export function isInstalled(runtime: Runtime): boolean {
+  return runtime !== 'bun' || bunProgram() !== null;
+}
+
+/**
+ * V8's young generation grows once, by up to 48 MiB, at the first 15,000 objects that live longer:
+ * in the slope of memory over connections that would count as theirs. So it is kept small there,
+ * for node:net and for us alike.
+ */
+const STEADY_YOUNG_GENERATION = '--max-semi-space-size=1';
+
+function program(runtime: Runtime, isIdle: boolean): string[] {
+  switch (runtime) {
+    case 'c':
+      return [SERVER_PROGRAM];
+    case 'bun':
+      return [bunProgram() ?? 'bun', join(ROOT, 'servers/bun.mjs')];
+    case 'node':
+    case 'sock':
+      return [
+        process.execPath,
+        '--expose-gc',
+        ...(isIdle ? [STEADY_YOUNG_GENERATION] : []),
+        join(ROOT, `servers/${runtime}.mjs`),
+      ];
+  }
+}
+
+/** `path` is where a Unix workload listens. */
+export function serverCommand(contender: Contender, workload: Workload, path: string): string[] {
+  const options = ['--workload', contender.workload ?? workload.id];
+  if (workload.kind === 'load') {
+    options.push('--size', String(workload.size), '--workers', String(workload.workers));
+    if (workload.transport === 'unix') options.push('--path', path);
+  }
+  if (contender.runtime === 'c') {
+    if (contender.variant === 'gather') options.push('--gather');
+  } else if (contender.variant !== undefined) {
+    options.push('--variant', contender.variant);
+  }
+  return [...program(contender.runtime, workload.kind === 'idle'), ...options];
+}
+
+/** The processors of the two sides, as taskset wants them. */
+export interface Placement {
+  readonly server: string;
+  readonly load: string;
+}
+
+/**
+ * The server gets as many processors as it has workers, the load the last one. Null where that
+ * cannot be: one processor, or no taskset.
+ */
+export function placement(workers: number): Placement | null {
+  const last = availableParallelism() - 1;
+  if (last < 1 || spawnSync('taskset', ['-V']).status !== 0) return null;
+  return { server: `0-${Math.min(workers - 1, last)}`, load: String(last) };
+}
+
+export function pinned(command: readonly string[], processors: string | undefined): string[] {
+  return processors === undefined ? [...command] : ['taskset', '-c', processors, ...command];
+}

@@ -1,0 +1,170 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { LOAD_PROGRAM, PACKAGE_ROOT, type Placement, pinned, serverCommand } from './commands.js';
+import { LineProcess } from './line-process.js';
+import {
+  type Ready,
+  readLoadResult,
+  readMeasuring,
+  readOpen,
+  readReady,
+  readServerStats,
+} from './records.js';
+import { median } from './statistics.js';
+import type {
+  Contender,
+  IdleWorkload,
+  ImportWorkload,
+  LoadWorkload,
+  Workload,
+} from './workloads.js';
+
+export interface MeasureSettings {
+  readonly seconds: number;
+  readonly warmup: number;
+  /** Operations per second offered to everyone alike; 0 = as fast as answers come. */
+  readonly rate: number;
+  readonly placement: Placement | null;
+}
+
+/** One contender in one round. */
+export interface Sample {
+  /** In the unit of the workload. */
+  readonly value: number;
+  readonly perSecond?: number;
+  readonly p50Us?: number;
+  readonly p99Us?: number;
+  readonly loopDelayP99Ms?: number | null;
+  readonly perWakeup?: number | null;
+  readonly errors?: number;
+  readonly congestion?: string | null;
+}
+
+const ANSWER_TIMEOUT_MS = 20_000;
+const OPEN_TIMEOUT_MS = 120_000;
+const POLL_MS = 50;
+// Lets the kernel and the allocator's own threads come to rest before memory is read.
+const SETTLE_MS = 300;
+
+function loadCommand(mode: string, ready: Ready, path: string, options: string[]): string[] {
+  const target = ready.port === 0 ? ['--path', path] : ['--port', String(ready.port)];
+  return [LOAD_PROGRAM, ...target, ...options, mode];
+}
+
+function loadOptions(workload: LoadWorkload, settings: MeasureSettings, ready: Ready): string[] {
+  return [
+    ...['--connections', String(workload.connections), '--size', String(workload.size)],
+    ...['--pipeline', String(workload.pipeline), '--rate', String(settings.rate)],
+    ...['--seconds', String(settings.seconds), '--warmup', String(settings.warmup)],
+    ...ready.pids.flatMap((pid) => ['--server-pid', String(pid)]),
+  ];
+}
+
+async function sampleLoad(
+  contender: Contender,
+  workload: LoadWorkload,
+  settings: MeasureSettings,
+  path: string,
+): Promise<Sample> {
+  const { placement } = settings;
+  const command = serverCommand(contender, workload, path);
+  await using server = new LineProcess(pinned(command, placement?.server));
+  const ready = await server.next(readReady, ANSWER_TIMEOUT_MS);
+  const options = loadOptions(workload, settings, ready);
+  const load = loadCommand(workload.mode, ready, path, options);
+  await using client = new LineProcess(pinned(load, placement?.load));
+  await client.next(readMeasuring, ANSWER_TIMEOUT_MS + settings.warmup * 1000);
+  await server.ask('reset', readServerStats, ANSWER_TIMEOUT_MS);
+  const result = await client.next(readLoadResult, ANSWER_TIMEOUT_MS + settings.seconds * 1000);
+  const stats = await server.ask('stats', readServerStats, ANSWER_TIMEOUT_MS);
+  if (result.operations === 0) throw new Error('no operation was completed');
+  return {
+    value: (result.serverCpuSeconds / result.operations) * 1e6,
+    perSecond: result.perSecond,
+    p50Us: result.p50Us,
+    p99Us: result.p99Us,
+    loopDelayP99Ms: stats.loopDelayP99Ms,
+    perWakeup: stats.wakeups ? result.operations / stats.wakeups : null,
+    errors: result.errors,
+    congestion: result.congestion,
+  };
+}
+
+/** Exact, unlike the counter in /proc/PID/status, which lags by some pages on each processor. */
+function residentBytes(pid: number): number {
+  const match = /^Rss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'));
+  if (match === null) throw new Error('the kernel does not say how much memory is resident');
+  return Number(match[1]) * 1024;
+}
+
+async function residentWith(
+  count: number,
+  server: LineProcess,
+  client: LineProcess,
+  pid: number,
+): Promise<number> {
+  await client.ask(String(count), readOpen, OPEN_TIMEOUT_MS);
+  const deadline = performance.now() + ANSWER_TIMEOUT_MS;
+  // The kernel completes a handshake long before a slow server accepts it.
+  while ((await server.ask('stats', readServerStats, ANSWER_TIMEOUT_MS)).accepted < count) {
+    if (performance.now() > deadline) throw new Error(`the server did not accept ${count}`);
+    await sleep(POLL_MS);
+  }
+  await server.ask('gc', readServerStats, ANSWER_TIMEOUT_MS);
+  await sleep(SETTLE_MS);
+  return residentBytes(pid);
+}
+
+async function sampleIdle(
+  contender: Contender,
+  workload: IdleWorkload,
+  settings: MeasureSettings,
+): Promise<Sample> {
+  const command = serverCommand(contender, workload, '');
+  await using server = new LineProcess(pinned(command, settings.placement?.server));
+  const ready = await server.next(readReady, ANSWER_TIMEOUT_MS);
+  const load = loadCommand('idle', ready, '', []);
+  await using client = new LineProcess(pinned(load, settings.placement?.load));
+  const pid = ready.pids[0] ?? 0;
+  const before = await residentWith(workload.from, server, client, pid);
+  const after = await residentWith(workload.to, server, client, pid);
+  return { value: (after - before) / (workload.to - workload.from) };
+}
+
+function startMs(code: string, settings: MeasureSettings): number {
+  const node = [process.execPath, '--input-type=module', '--eval', code];
+  const [file = '', ...args] = pinned(node, settings.placement?.server);
+  const begin = performance.now();
+  const { status, stderr } = spawnSync(file, args, { cwd: PACKAGE_ROOT, encoding: 'utf8' });
+  const elapsed = performance.now() - begin;
+  if (status !== 0) throw new Error(stderr.trim());
+  return elapsed;
+}
+
+function sampleImport(workload: ImportWorkload, settings: MeasureSettings): Sample {
+  const differences: number[] = [];
+  for (let pair = 0; pair < workload.pairs; pair++) {
+    const empty = startMs('', settings);
+    differences.push(startMs(`import '${workload.module}';`, settings) - empty);
+  }
+  return { value: median(differences) };
+}
+
+export async function measure(
+  contender: Contender,
+  workload: Workload,
+  settings: MeasureSettings,
+): Promise<Sample> {
+  if (workload.kind === 'idle') return sampleIdle(contender, workload, settings);
+  if (workload.kind === 'import') return sampleImport(workload, settings);
+  if (workload.transport === 'tcp') return sampleLoad(contender, workload, settings, '');
+  const folder = mkdtempSync(join(tmpdir(), 'sock-bench-'));
+  try {
+    return await sampleLoad(contender, workload, settings, join(folder, 'server.sock'));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}

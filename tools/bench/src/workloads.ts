@@ -1,0 +1,217 @@
+/** What runs a contender: our C servers, Node with its own `net`, Bun, or Node with @sock/core. */
+export type Runtime = 'c' | 'node' | 'bun' | 'sock';
+
+export interface Contender {
+  /** Unique inside its workload. */
+  readonly id: string;
+  readonly label: string;
+  readonly runtime: Runtime;
+  /** What the server is told to do, and the variant of it. */
+  readonly workload?: string;
+  readonly variant?: string;
+}
+
+/** A promise the project made: `contender` stays at or below `limit`. */
+export interface Bar {
+  readonly contender: string;
+  /** The limit is a multiple of this contender's figure; absent, it is in the workload's unit. */
+  readonly against?: string;
+  readonly limit: number;
+  /** The limit itself does not do: "below", "under half". */
+  readonly strict?: boolean;
+}
+
+interface WorkloadBase {
+  readonly id: string;
+  readonly title: string;
+  readonly unit: string;
+  readonly contenders: readonly Contender[];
+  readonly bars: readonly Bar[];
+}
+
+/** A server process under load; the figure is the server's CPU time for one operation. */
+export interface LoadWorkload extends WorkloadBase {
+  readonly kind: 'load';
+  readonly mode: 'echo' | 'connect';
+  readonly connections: number;
+  readonly size: number;
+  readonly pipeline: number;
+  readonly workers: number;
+  readonly transport: 'tcp' | 'unix';
+}
+
+/** Connections that do nothing; the figure is resident memory of the server for one more. */
+export interface IdleWorkload extends WorkloadBase {
+  readonly kind: 'idle';
+  readonly from: number;
+  readonly to: number;
+}
+
+/** A fresh process that imports a module; the figure is its time beyond that of an empty one. */
+export interface ImportWorkload extends WorkloadBase {
+  readonly kind: 'import';
+  readonly module: string;
+  readonly pairs: number;
+}
+
+export type Workload = LoadWorkload | IdleWorkload | ImportWorkload;
+
+const LABELS: Record<Runtime, string> = {
+  c: 'C epoll',
+  sock: '@sock/core',
+  bun: 'Bun.listen',
+  node: 'node:net',
+};
+
+function contender(runtime: Runtime, workload: string, variant?: string, note?: string): Contender {
+  return {
+    id: variant === undefined ? runtime : `${runtime}-${variant}`,
+    label: note === undefined ? LABELS[runtime] : `${LABELS[runtime]}, ${note}`,
+    runtime,
+    workload,
+    ...(variant === undefined ? {} : { variant }),
+  };
+}
+
+function everyone(workload: string): Contender[] {
+  return (['c', 'sock', 'bun', 'node'] as const).map((runtime) => contender(runtime, workload));
+}
+
+/** Against C, below Bun, and where asked at most a share of `node:net`. */
+function bars(limits: { c: number; bun?: number; node?: number }, id = 'sock'): Bar[] {
+  const list: Bar[] = [{ contender: id, against: 'c', limit: limits.c }];
+  if (limits.bun !== undefined) {
+    list.push({ contender: id, against: 'bun', limit: limits.bun, strict: true });
+  }
+  if (limits.node !== undefined) {
+    list.push({ contender: id, against: 'node', limit: limits.node, strict: true });
+  }
+  return list;
+}
+
+const ECHO = {
+  kind: 'load',
+  mode: 'echo',
+  unit: 'µs CPU/message',
+  connections: 64,
+  size: 64,
+  pipeline: 1,
+  workers: 1,
+  transport: 'tcp',
+} as const;
+
+const CONNECT = {
+  ...ECHO,
+  mode: 'connect',
+  unit: 'µs CPU/connection',
+  contenders: everyone('connect'),
+  bars: bars({ c: 1.3, bun: 1, node: 1 }),
+} as const;
+
+export const WORKLOADS: readonly Workload[] = [
+  {
+    ...ECHO,
+    id: 'echo-64',
+    title: 'Echo 64 B, 64 connections',
+    contenders: everyone('echo'),
+    bars: bars({ c: 1.25, bun: 1 }),
+  },
+  {
+    ...ECHO,
+    id: 'echo-64-1000',
+    title: 'Echo 64 B, 1000 connections',
+    connections: 1000,
+    contenders: everyone('echo'),
+    bars: bars({ c: 1.25, bun: 1 }),
+  },
+  {
+    ...ECHO,
+    id: 'echo-64-unix',
+    title: 'Echo 64 B, 64 connections, Unix path',
+    transport: 'unix',
+    contenders: everyone('echo'),
+    bars: [],
+  },
+  {
+    ...ECHO,
+    id: 'echo-16k-reuse',
+    title: 'Echo 16 KiB, 64 connections, memory reused',
+    size: 16384,
+    contenders: [
+      contender('c', 'echo'),
+      contender('sock', 'echo', 'view', 'recv(view)'),
+      contender('sock', 'echo', 'reuse', 'chunks({ reuse })'),
+      contender('bun', 'echo', undefined, 'fresh memory'),
+      contender('node', 'echo', undefined, 'fresh memory'),
+    ],
+    bars: [
+      ...bars({ c: 1.25, node: 0.5 }, 'sock-view'),
+      ...bars({ c: 1.25, node: 0.5 }, 'sock-reuse'),
+    ],
+  },
+  {
+    ...ECHO,
+    id: 'echo-16k-fresh',
+    title: 'Echo 16 KiB, 64 connections, a fresh chunk each time',
+    size: 16384,
+    contenders: everyone('echo'),
+    bars: bars({ c: 1.75, bun: 1 }),
+  },
+  {
+    ...ECHO,
+    id: 'pipeline',
+    title: 'Pipelined 64 B × 16, each message framed and answered by itself',
+    pipeline: 16,
+    contenders: [
+      { ...contender('c', 'pipeline', 'gather', 'one send a read'), id: 'c' },
+      contender('c', 'pipeline', 'each', 'one send a message'),
+      contender('sock', 'pipeline'),
+      contender('bun', 'pipeline'),
+      contender('node', 'pipeline'),
+      contender('node', 'pipeline', 'cork', 'corked by hand'),
+    ],
+    bars: bars({ c: 1.5, node: 0.5 }),
+  },
+  { ...CONNECT, id: 'connect', title: 'Connect, one echo, close' },
+  { ...CONNECT, id: 'connect-2', title: 'Connect, one echo, close; 2 workers', workers: 2 },
+  {
+    ...ECHO,
+    id: 'timeout',
+    title: 'Echo 64 B, 64 connections, a timeout on every operation',
+    contenders: [
+      contender('c', 'echo'),
+      contender('sock', 'echo', 'loop', 'without'),
+      contender('sock', 'echo', 'timeout', '{ timeout }'),
+    ],
+    bars: [{ contender: 'sock-timeout', against: 'sock-loop', limit: 1.1 }],
+  },
+  {
+    kind: 'idle',
+    id: 'idle',
+    title: 'Idle connections, resident memory of one',
+    unit: 'bytes/connection',
+    from: 5000,
+    to: 15000,
+    contenders: everyone('idle'),
+    bars: [{ contender: 'sock', limit: 1024 }],
+  },
+  {
+    kind: 'import',
+    id: 'import',
+    title: 'Import in a fresh process',
+    unit: 'ms',
+    module: '@sock/core',
+    pairs: 20,
+    contenders: [{ id: 'sock', label: LABELS.sock, runtime: 'sock' }],
+    bars: [{ contender: 'sock', limit: 15 }],
+  },
+];
+
+/** The same work in the small: enough to see that every echo comes back right. */
+export function shrink(workload: Workload): Workload {
+  if (workload.kind === 'load') {
+    return { ...workload, connections: Math.min(workload.connections, 8) };
+  }
+  if (workload.kind === 'idle') return { ...workload, from: 20, to: 40 };
+  return { ...workload, pairs: 1 };
+}

@@ -1,0 +1,176 @@
+// `pnpm check` runs every step below in order and stops at the first that fails; `pnpm check jest`
+// runs that one, `pnpm check --slow` also those that take minutes. The last line on stdout is
+// the tally, in which a step without tests of its own counts as one.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { isAbsolute, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const native = join(root, 'native');
+const env = {
+  CMAKE_BUILD_PARALLEL_LEVEL: String(availableParallelism()),
+  TURBO_TELEMETRY_DISABLED: '1',
+  ...process.env,
+};
+
+const steps = {
+  build: () => tool('turbo', ['run', 'build', 'build:native', '--output-logs=errors-only']),
+  lint: () => tool('biome', ['ci', '--colors=off', '--error-on-warnings', '.']),
+  'format:cc': () => quietly(process.execPath, ['tools/clang-format.mjs']),
+  types: () => tool('tsc', ['-p', 'tsconfig.test.json']),
+  imports: () =>
+    tool('depcruise', ['--config', '.dependency-cruiser.cjs', 'packages', 'native/lib']),
+  cc: () => ctest('build-test', ''),
+  jest: () => jest([]),
+};
+const slowSteps = {
+  docs: () => tool('typedoc', []),
+  'cc:address': () => ctest('build-test-address', 'address,undefined'),
+  'cc:thread': () => ctest('build-test-thread', 'thread'),
+  'jest:address': sanitizedJest,
+  'tidy:cc': clangTidy,
+};
+
+/** Runs a command and shows what it prints only if it fails. Returns its output, or throws it. */
+function output(command, args, options = {}) {
+  const settings = { cwd: root, env, encoding: 'utf8', maxBuffer: 1 << 28, ...options };
+  const { status, signal, error, stdout, stderr } = spawnSync(command, args, settings);
+  if (error) throw error;
+  if (status === 0) return stdout;
+  process.stdout.write(stdout);
+  process.stderr.write(stderr);
+  throw new Error(`${command} ended with ${signal ?? `status ${status}`}`);
+}
+
+function quietly(command, args, options) {
+  output(command, args, options);
+  return { passed: 1 };
+}
+
+function tool(name, args, options) {
+  return quietly(join(root, 'node_modules', '.bin', name), args, options);
+}
+
+/** The C++ tests, built without Node in a folder of their own. */
+function ctest(folder, sanitize) {
+  const build = join(native, folder);
+  const flags = ['-DSOCK_TESTS_ONLY=ON', `-DSOCK_SANITIZE=${sanitize}`];
+  output('cmake', ['-S', native, '-B', build, ...flags]);
+  output('cmake', ['--build', build]);
+
+  const run = ['--test-dir', build, '--verbose', '--no-tests=error'];
+  const { status, stdout } = spawnSync('ctest', run, { env, encoding: 'utf8', maxBuffer: 1 << 28 });
+  if (status !== 0) process.stdout.write(stdout);
+
+  const skipped = [...stdout.matchAll(/ (\S+) \.*\*\*\*Skipped/g)].map((match) => match[1]);
+  // The last summary of each program: a child that it made to crash may have printed one before.
+  const summary = /^(\d+): \[doctest\] test cases: +\d+ \| +(\d+) passed \| +(\d+) failed/gm;
+  const counts = new Map(
+    [...stdout.matchAll(summary)].map(([, test, ...numbers]) => [test, numbers.map(Number)]),
+  );
+  const result = { passed: 0, failed: 0, skipped };
+  for (const [passed, failed] of counts.values()) {
+    result.passed += passed;
+    result.failed += failed;
+  }
+  // A test that crashed printed no summary.
+  if (status !== 0 && result.failed === 0) result.failed = 1;
+  if (status === 0 && result.passed + skipped.length === 0) throw new Error('ctest ran no test');
+  return result;
+}
+
+function jest(args, more = {}) {
+  const folder = mkdtempSync(join(tmpdir(), 'sock-check-'));
+  const report = join(folder, 'jest.json');
+  const bin = join(root, 'node_modules', 'jest', 'bin', 'jest.js');
+  try {
+    const { status } = spawnSync(
+      process.execPath,
+      [bin, '--ci', '--json', `--outputFile=${report}`, ...args],
+      { cwd: root, env: { ...env, ...more }, stdio: ['ignore', 'inherit', 'inherit'] },
+    );
+    const { testResults, ...totals } = JSON.parse(readFileSync(report, 'utf8'));
+    const skipped = testResults
+      .flatMap((file) => file.assertionResults)
+      .filter(({ status }) => status !== 'passed' && status !== 'failed')
+      .map(({ fullName }) => fullName);
+    const failed = totals.numFailedTests + totals.numRuntimeErrorTestSuites;
+    return {
+      passed: totals.numPassedTests,
+      failed: status !== 0 && failed === 0 ? 1 : failed,
+      skipped,
+    };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** The Jest suite over an addon with ASan and UBSan; their runtime must be loaded first. */
+function sanitizedJest() {
+  const folder = 'build-address';
+  const flags = ['--debug', '--out', folder, '--CDSOCK_SANITIZE=address,undefined'];
+  output(join(native, 'node_modules', '.bin', 'cmake-js'), ['compile', ...flags], { cwd: native });
+
+  const runtime = output(env.CXX ?? 'c++', ['-print-file-name=libasan.so']).trim();
+  if (!isAbsolute(runtime)) throw new Error('the compiler has no libasan.so');
+  return jest(['--testPathIgnorePatterns', '/node_modules/', '<rootDir>/tools/tidy/'], {
+    SOCK_NATIVE_PATH: join(native, folder, 'Debug', 'sock_native.node'),
+    LD_PRELOAD: runtime,
+    LSAN_OPTIONS: `suppressions=${join(root, 'tools', 'lsan.supp')}:print_suppressions=0`,
+    UBSAN_OPTIONS: 'print_stacktrace=1',
+  });
+}
+
+/** clang-tidy over what the C++ tests compile. */
+function clangTidy() {
+  if (spawnSync('run-clang-tidy', ['-h']).error) {
+    if (env.SOCK_REQUIRE_PEERS === '1') throw new Error('clang-tidy is missing');
+    return { passed: 0, skipped: ['clang-tidy is missing'] };
+  }
+  const build = join(native, 'build-test');
+  output('cmake', ['-S', native, '-B', build, '-DSOCK_TESTS_ONLY=ON', '-DSOCK_SANITIZE=']);
+  return quietly('run-clang-tidy', ['-quiet', '-p', build, `^${native}/src/`]);
+}
+
+function selected(args) {
+  const all = { ...steps, ...slowSteps };
+  if (args.length === 0) return steps;
+  if (args.length === 1 && args[0] === '--slow') return all;
+  for (const name of args) {
+    if (!(name in all))
+      throw new Error(`no step "${name}"; there are ${Object.keys(all).join(', ')}`);
+  }
+  return Object.fromEntries(args.map((name) => [name, all[name]]));
+}
+
+/** Runs one step, says how it went, and adds its counts to the tally. */
+function run(name, step, tally) {
+  const start = performance.now();
+  let result;
+  try {
+    result = step();
+  } catch (error) {
+    console.error(`${name}: ${error.message}`);
+    result = { passed: 0, failed: 1 };
+  }
+  const { passed, failed = 0, skipped = [] } = result;
+  for (const test of skipped) console.log(`${name}: skipped: ${test}`);
+  const seconds = ((performance.now() - start) / 1000).toFixed(1);
+  console.log(`${failed ? 'FAILED' : 'ok'} ${name} (${seconds} s)`);
+  tally.passed += passed;
+  tally.failed += failed;
+  tally.skipped += skipped.length;
+  return failed === 0;
+}
+
+const tally = { passed: 0, failed: 0, skipped: 0 };
+const queue = Object.entries(selected(process.argv.slice(2)));
+while (queue.length > 0) {
+  const [name, step] = queue.shift();
+  if (!run(name, step, tally)) break;
+}
+if (queue.length > 0) console.error(`Not run: ${queue.map(([name]) => name).join(', ')}`);
+process.exitCode = tally.failed === 0 ? 0 : 1;
+console.log(`${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped`);

@@ -1,0 +1,28 @@
+/** Where a contender listens. An abstract name is written as `@name`. */
+export type Place = { readonly host: string; readonly port: number } | { readonly path: string };
+
+/** What came of one end of a transfer. */
+export interface Transfer {
+  readonly bytes: number;
+  readonly sha256: string;
+  readonly milliseconds: number;
+  readonly cpuMs: number;
+  /** Of the whole process, since it began. */
+  readonly peakMiB: number;
+}
+
+/**
+ * The work of the demo, which each contender does with its own library. A process of its own is one
+ * end of it: it serves, or it asks.
+ */
+export interface Peer {
+  /** Sends back whatever comes. Resolves with the place where it listens. */
+  serveEcho(place: Place): Promise<Place>;
+  /** Asks on so many connections at once for so long; the number of answers, each compared. */
+  askEcho(place: Place, connections: number, milliseconds: number): Promise<number>;
+  /** Sends so many bytes to the first who connects; `sent` tells what came of it. */
+  serveBytes(place: Place, bytes: number): Promise<Place>;
+  sent(): Promise<Transfer>;
+  /** Reads to the end of the stream, pausing again and again; tells the bytes had so far. */
+  readSlowly(place: Place, onBytes: (bytes: number) => void): Promise<Transfer>;
+}

@@ -1,0 +1,42 @@
+import { runScript } from '@sock/testing';
+
+describe('npm start', () => {
+  it('moves bytes over every transport beside node:net', async () => {
+    const { code, stdout, stderr, leakedSockets } = await runScript(
+      `
+        const { tried } = require('./tools/demo/src/effort.ts');
+        const { demo } = require('./tools/demo/src/demo.ts');
+        await demo(tried);
+      `,
+      { limitMs: 50_000 },
+    );
+    expect(stderr).toBe('');
+    expect(code).toBe(0);
+    expect(leakedSockets).toBe(0);
+    for (const transport of ['TCP over IPv4', 'Unix path', 'abstract name']) {
+      expect(stdout).toMatch(
+        new RegExp(`^echo 64 B × 4, ${transport}: [\\d,]+ answers compared`, 'm'),
+      );
+    }
+    // Twice 9 MiB.
+    expect(stdout).toContain('9 MiB through a slow reader: 18,874,368 bytes, SHA-256 ');
+  }, 60_000);
+
+  it('says what went wrong, goes on, and ends with an error', async () => {
+    const { code, stdout } = await runScript(`
+      const { show } = require('./tools/demo/src/demo.ts');
+      const obstacle = () => undefined;
+      const figures = [{ unit: 'messages/s', ours: 3000, theirs: 2000 }];
+      await show([
+        { title: 'a', obstacle, run: async () => { throw new Error('answer 3 is wrong'); } },
+        { title: 'b', obstacle: () => 'no such thing here', run: () => process.abort() },
+        { title: 'c', obstacle, run: async () => ({ figures, verified: '7 answers' }) },
+      ]);
+    `);
+    expect(code).toBe(1);
+    expect(stdout).toContain('a: FAILED: answer 3 is wrong\n');
+    expect(stdout).toContain('skipped: no such thing here');
+    expect(stdout).toMatch(/c .* 3,000 .* 2,000 .* 1\.50 ×/);
+    expect(stdout).toContain('c: 7 answers\n');
+  });
+});

@@ -1,0 +1,36 @@
+/** What the demo shows, in this order. */
+import { join } from 'node:path';
+import { listen } from '@sock/core';
+import type { Effort } from '../effort.js';
+import type { Line } from '../line.js';
+import { echoLine } from './echo.js';
+import { slowReaderLine } from './slow-reader.js';
+
+function withoutIpv6(): string | undefined {
+  try {
+    listen({ host: '::1' }).close();
+    return undefined;
+  } catch (error) {
+    return `no IPv6 on this machine (${(error as Error).message})`;
+  }
+}
+
+function withoutAbstractNames(): string | undefined {
+  return process.platform === 'linux' ? undefined : 'abstract names are a feature of Linux';
+}
+
+/** @param folder For socket files. */
+export function linesIn(folder: string, effort: Effort): readonly Line[] {
+  return [
+    echoLine('TCP over IPv4', effort, () => ({ host: '127.0.0.1', port: 0 })),
+    echoLine('TCP over IPv6', effort, () => ({ host: '::1', port: 0 }), withoutIpv6),
+    echoLine('Unix path', effort, (library) => ({ path: join(folder, library) })),
+    echoLine(
+      'abstract name',
+      effort,
+      (library) => ({ path: `@sock-demo-${process.pid}-${library}` }),
+      withoutAbstractNames,
+    ),
+    slowReaderLine(effort),
+  ];
+}

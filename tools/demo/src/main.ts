@@ -1,0 +1,4 @@
+import { demo } from './demo.js';
+import { shown } from './effort.js';
+
+void demo(shown);

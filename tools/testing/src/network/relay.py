@@ -1,0 +1,93 @@
+"""Joins two network namespaces by a line that delays packets and loses some of them.
+
+usage: relay.py PID PID SEED
+
+Makes a TUN device named tun0 in the network namespace of each process, and carries packets between
+them. Prints "ready", then reads commands, one JSON object a line, {"delayMs": 20, "loss": 0.01}, and
+answers each with "ok". Ends at the end of its input. Packets keep their order unless lost.
+"""
+
+import collections
+import ctypes
+import fcntl
+import json
+import os
+import random
+import select
+import struct
+import sys
+import time
+
+CLONE_NEWNET = 0x40000000
+TUNSETIFF = 0x400454CA
+IFF_TUN = 0x0001
+IFF_NO_PI = 0x1000
+PACKET_MAX = 65536
+# What a router would hold; more is lost, as it would be there.
+QUEUE_MAX = 1000
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def open_tun(pid):
+    with open(f"/proc/{pid}/ns/net", "rb") as namespace:
+        if libc.setns(namespace.fileno(), CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), "setns")
+    tun = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    fcntl.ioctl(tun, TUNSETIFF, struct.pack("16sH22x", b"tun0", IFF_TUN | IFF_NO_PI))
+    return tun
+
+
+class Line:
+    """One direction: what came out of one device waits here to go into the other."""
+
+    def __init__(self, source, target, chance):
+        self.source = source
+        self.target = target
+        self.chance = chance
+        self.waiting = collections.deque()
+
+    def take(self, delay, loss):
+        while True:
+            try:
+                packet = os.read(self.source, PACKET_MAX)
+            except BlockingIOError:
+                return
+            if self.chance.random() >= loss and len(self.waiting) < QUEUE_MAX:
+                self.waiting.append((time.monotonic() + delay, packet))
+
+    def give(self, now):
+        while self.waiting and self.waiting[0][0] <= now:
+            try:
+                os.write(self.target, self.waiting.popleft()[1])
+            except OSError:
+                pass  # the device is not up yet, or full: the packet is lost
+
+    def due(self):
+        return self.waiting[0][0] if self.waiting else float("inf")
+
+
+def main():
+    first, second = open_tun(sys.argv[1]), open_tun(sys.argv[2])
+    chance = random.Random(int(sys.argv[3]))
+    lines = [Line(first, second, chance), Line(second, first, chance)]
+    delay, loss = 0.0, 0.0
+    print("ready", flush=True)
+    while True:
+        left = min(line.due() for line in lines) - time.monotonic()
+        wait = None if left == float("inf") else max(0.0, left)
+        readable, _, _ = select.select([first, second, sys.stdin], [], [], wait)
+        if sys.stdin in readable:
+            command = sys.stdin.readline()
+            if command == "":
+                return
+            settings = json.loads(command)
+            delay = settings.get("delayMs", delay * 1000) / 1000
+            loss = settings.get("loss", loss)
+            print("ok", flush=True)
+        for line in lines:
+            line.take(delay, loss)
+            line.give(time.monotonic())
+
+
+main()
