@@ -2,10 +2,10 @@ import CliTable3 from 'cli-table3';
 import { libraries } from './contender.js';
 import type { Figure, Result } from './line.js';
 
-/** Whole numbers grouped by thousands, small ones with three significant digits. */
+/** Counts and large figures whole, grouped by thousands; others with three significant digits. */
 export function number(value: number): string {
-  if (value >= 100) return Math.round(value).toLocaleString('en');
-  return value === 0 ? '0' : value.toPrecision(3);
+  if (Number.isInteger(value) || value >= 100) return Math.round(value).toLocaleString('en');
+  return value.toPrecision(3);
 }
 
 function ratio({ ours, theirs }: Figure): string {
