@@ -19,6 +19,7 @@
 #include <span>
 #include <unordered_map>
 
+#include "binding/args.h"
 #include "binding/receive_memory.h"
 #include "binding/waiter.h"
 #include "dns/resolver.h"
@@ -146,5 +147,12 @@ class Context {
   std::unique_ptr<dns::Resolver> resolver_;
   std::unique_ptr<Waiter> waiter_;
 };
+
+// The source that the first two arguments of a call name, or null when it is gone.
+template <size_t N>
+reactor::Source* source_of(const Args<N>& args) {
+  static_assert(N >= 2);
+  return args.context().find(args.int32(0), args.int32(1));
+}
 
 }  // namespace sock::binding

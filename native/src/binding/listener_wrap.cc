@@ -13,7 +13,7 @@ namespace {
 napi_value js_accept(napi_env env, napi_callback_info info) {
   const Args<3> args(env, info);
   Context& context = args.context();
-  reactor::Source* source = context.find(args.int32(0), args.int32(1));
+  reactor::Source* source = source_of(args);
   if (source == nullptr) return to_js(env, -EBADF);
   Result<net::Accepted> accepted = net::accept(context.reactor(), *source, args.boolean(2));
   if (!accepted.ok()) return context.fail(accepted.error());

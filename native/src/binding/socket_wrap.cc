@@ -74,7 +74,7 @@ napi_value js_pair(napi_env env, napi_callback_info info) {
 napi_value js_bind(napi_env env, napi_callback_info info) {
   const Args<5> args(env, info);
   Context& context = args.context();
-  reactor::Source* source = context.find(args.int32(0), args.int32(1));
+  reactor::Source* source = source_of(args);
   if (source == nullptr) return to_js(env, -EBADF);
   const std::string host = args.string(2);
   const auto port = static_cast<uint16_t>(args.int32(3));
@@ -90,7 +90,7 @@ napi_value js_bind(napi_env env, napi_callback_info info) {
 napi_value js_bind_unix(napi_env env, napi_callback_info info) {
   const Args<4> args(env, info);
   Context& context = args.context();
-  reactor::Source* source = context.find(args.int32(0), args.int32(1));
+  reactor::Source* source = source_of(args);
   if (source == nullptr) return to_js(env, -EBADF);
   const int* type = pick(kTypes, args.int32(3));
   if (type == nullptr) return to_js(env, -EINVAL);
@@ -106,7 +106,7 @@ napi_value js_bind_unix(napi_env env, napi_callback_info info) {
 napi_value js_listen(napi_env env, napi_callback_info info) {
   const Args<3> args(env, info);
   Context& context = args.context();
-  reactor::Source* source = context.find(args.int32(0), args.int32(1));
+  reactor::Source* source = source_of(args);
   if (source == nullptr) return to_js(env, -EBADF);
   const Status listening = sys::listen_socket(source->fd.get(), args.int32(2));
   if (listening.ok() && source->kind != reactor::Kind::kListener) {
@@ -127,7 +127,7 @@ napi_value js_address_family(napi_env env, napi_callback_info info) {
 // close(index, generation) -> 1, or 0 when it was closed already.
 napi_value js_close(napi_env env, napi_callback_info info) {
   const Args<2> args(env, info);
-  reactor::Source* source = args.context().find(args.int32(0), args.int32(1));
+  reactor::Source* source = source_of(args);
   if (source == nullptr) return to_js(env, 0);
   args.context().close(*source);
   return to_js(env, 1);
@@ -136,7 +136,7 @@ napi_value js_close(napi_env env, napi_callback_info info) {
 // fd(index, generation) -> the descriptor, or -1.
 napi_value js_fd(napi_env env, napi_callback_info info) {
   const Args<2> args(env, info);
-  const reactor::Source* source = args.context().find(args.int32(0), args.int32(1));
+  const reactor::Source* source = source_of(args);
   return to_js(env, source == nullptr ? -1 : source->fd.get());
 }
 
@@ -144,7 +144,7 @@ napi_value js_fd(napi_env env, napi_callback_info info) {
 napi_value js_address(napi_env env, napi_callback_info info) {
   const Args<3> args(env, info);
   Context& context = args.context();
-  reactor::Source* source = context.find(args.int32(0), args.int32(1));
+  reactor::Source* source = source_of(args);
   if (source == nullptr) return to_js(env, -EBADF);
   const bool peer = args.boolean(2);
   const int fd = source->fd.get();
@@ -171,7 +171,7 @@ bool is_connected(const reactor::Source& source) {
 // isConnected(index, generation) -> 1 while the kernel has a peer, else 0.
 napi_value js_is_connected(napi_env env, napi_callback_info info) {
   const Args<2> args(env, info);
-  const reactor::Source* source = args.context().find(args.int32(0), args.int32(1));
+  const reactor::Source* source = source_of(args);
   return to_js(env, source != nullptr && is_connected(*source) ? 1 : 0);
 }
 
@@ -179,7 +179,7 @@ napi_value js_is_connected(napi_env env, napi_callback_info info) {
 napi_value js_set_option(napi_env env, napi_callback_info info) {
   const Args<4> args(env, info);
   Context& context = args.context();
-  reactor::Source* source = context.find(args.int32(0), args.int32(1));
+  reactor::Source* source = source_of(args);
   const Option* option = pick(kOptions, args.int32(2));
   if (source == nullptr || option == nullptr) return to_js(env, -EBADF);
   return context.outcome(
@@ -190,7 +190,7 @@ napi_value js_set_option(napi_env env, napi_callback_info info) {
 napi_value js_get_option(napi_env env, napi_callback_info info) {
   const Args<3> args(env, info);
   Context& context = args.context();
-  reactor::Source* source = context.find(args.int32(0), args.int32(1));
+  reactor::Source* source = source_of(args);
   const Option* option = pick(kOptions, args.int32(2));
   if (source == nullptr || option == nullptr) return to_js(env, -EBADF);
   Result<int> value = sys::get_option(source->fd.get(), option->level, option->name);

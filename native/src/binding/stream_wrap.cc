@@ -15,7 +15,7 @@ namespace {
 napi_value js_receive(napi_env env, napi_callback_info info) {
   const Args<4> args(env, info);
   Context& context = args.context();
-  reactor::Source* source = context.find(args.int32(0), args.int32(1));
+  reactor::Source* source = source_of(args);
   if (source == nullptr) return to_js(env, -EBADF);
   ReceiveMemory& memory = context.memory();
   memory.refresh(context.chunks_pending());
@@ -37,7 +37,7 @@ napi_value js_receive(napi_env env, napi_callback_info info) {
 napi_value js_receive_into(napi_env env, napi_callback_info info) {
   const Args<6> args(env, info);
   Context& context = args.context();
-  reactor::Source* source = context.find(args.int32(0), args.int32(1));
+  reactor::Source* source = source_of(args);
   if (source == nullptr) return to_js(env, -EBADF);
   const Bytes bytes = args.bytes(2, 3, 4);
   if (bytes.data == nullptr) return to_js(env, -EFAULT);
@@ -49,7 +49,7 @@ napi_value js_receive_into(napi_env env, napi_callback_info info) {
 napi_value js_send(napi_env env, napi_callback_info info) {
   const Args<6> args(env, info);
   Context& context = args.context();
-  reactor::Source* source = context.find(args.int32(0), args.int32(1));
+  reactor::Source* source = source_of(args);
   if (source == nullptr) return to_js(env, -EBADF);
   const Bytes bytes = args.bytes(2, 3, 4);
   if (bytes.data == nullptr) return to_js(env, -EFAULT);
@@ -61,7 +61,7 @@ napi_value js_send(napi_env env, napi_callback_info info) {
 napi_value js_send_all(napi_env env, napi_callback_info info) {
   const Args<3> args(env, info);
   Context& context = args.context();
-  reactor::Source* source = context.find(args.int32(0), args.int32(1));
+  reactor::Source* source = source_of(args);
   if (source == nullptr) return to_js(env, -EBADF);
   const Bytes bytes = args.bytes(2);
   if (bytes.data == nullptr) return to_js(env, -EFAULT);
@@ -77,7 +77,7 @@ int to_how(int32_t direction) {
 napi_value js_shutdown(napi_env env, napi_callback_info info) {
   const Args<3> args(env, info);
   Context& context = args.context();
-  reactor::Source* source = context.find(args.int32(0), args.int32(1));
+  reactor::Source* source = source_of(args);
   if (source == nullptr) return to_js(env, -EBADF);
   return context.outcome(sys::shutdown_socket(source->fd.get(), to_how(args.int32(2))));
 }
@@ -93,7 +93,7 @@ napi_value start_connect(Context& context, reactor::Source& source, Result<sys::
 // connect(index, generation, host, port, wait) -> 0, -EINPROGRESS or another negative errno.
 napi_value js_connect(napi_env env, napi_callback_info info) {
   const Args<5> args(env, info);
-  reactor::Source* source = args.context().find(args.int32(0), args.int32(1));
+  reactor::Source* source = source_of(args);
   if (source == nullptr) return to_js(env, -EBADF);
   const auto port = static_cast<uint16_t>(args.int32(3));
   return start_connect(args.context(), *source, sys::SockAddr::from_literal(args.string(2), port),
@@ -103,7 +103,7 @@ napi_value js_connect(napi_env env, napi_callback_info info) {
 // disconnect(index, generation): a bound socket whose attempt failed can connect again.
 napi_value js_disconnect(napi_env env, napi_callback_info info) {
   const Args<2> args(env, info);
-  reactor::Source* source = args.context().find(args.int32(0), args.int32(1));
+  reactor::Source* source = source_of(args);
   if (source == nullptr) return to_js(env, -EBADF);
   return args.context().outcome(sys::disconnect_socket(source->fd.get()));
 }
@@ -111,7 +111,7 @@ napi_value js_disconnect(napi_env env, napi_callback_info info) {
 // connectUnix(index, generation, path, wait) -> as connect; -EAGAIN when the backlog is full.
 napi_value js_connect_unix(napi_env env, napi_callback_info info) {
   const Args<4> args(env, info);
-  reactor::Source* source = args.context().find(args.int32(0), args.int32(1));
+  reactor::Source* source = source_of(args);
   if (source == nullptr) return to_js(env, -EBADF);
   return start_connect(args.context(), *source, sys::SockAddr::from_path(args.string(2)),
                        args.boolean(3));
@@ -120,7 +120,7 @@ napi_value js_connect_unix(napi_env env, napi_callback_info info) {
 // connectOutcome(index, generation) -> 0, -EINPROGRESS or the negative errno that it failed with.
 napi_value js_connect_outcome(napi_env env, napi_callback_info info) {
   const Args<2> args(env, info);
-  reactor::Source* source = args.context().find(args.int32(0), args.int32(1));
+  reactor::Source* source = source_of(args);
   if (source == nullptr) return to_js(env, -EBADF);
   return to_js(env, net::connect_outcome(*source));
 }
@@ -130,7 +130,7 @@ napi_value js_connect_outcome(napi_env env, napi_callback_info info) {
 napi_value js_wait(napi_env env, napi_callback_info info) {
   const Args<4> args(env, info);
   Context& context = args.context();
-  reactor::Source* source = context.find(args.int32(0), args.int32(1));
+  reactor::Source* source = source_of(args);
   if (source == nullptr) return to_js(env, -EBADF);
   Result<int> events = sys::wait_for(source->fd.get(), args.int32(2), args.number(3));
   return events.ok() ? to_js(env, events.value()) : context.fail(events.error());

@@ -35,10 +35,10 @@ import {
 import { type Limits, noLimits, type OperationOptions } from './operation.js';
 import { resolveHost, resolveHostSync } from './resolve.js';
 import { Setup } from './setup.js';
-import { Stream } from './stream.js';
 import type { SyncOptions } from './stream-socket.js';
 import { checkAddress, checkInetTarget, literalTarget, type Target, unixTarget } from './target.js';
 import { defaultTimeouts, setDefaultTimeouts, type Timeouts, withTimeouts } from './timeouts.js';
+import { TunableSocket } from './tunable-socket.js';
 import {
   checkBoolean,
   checkInteger,
@@ -69,7 +69,7 @@ export type ListeningSocket = Omit<Socket, typeof Symbol.asyncIterator> & AsyncI
  * A wrong argument throws a TypeError or RangeError that names it, at the call. On a closed socket
  * every operation throws, or rejects with, `SocketClosedError` (`ERR_SOCK_CLOSED`).
  */
-export class Socket extends Stream {
+export class Socket extends TunableSocket {
   /** Of its addresses: `'ipv4'`, `'ipv6'` or `'unix'`. */
   readonly family: Family;
   /** `'stream'`, or `'seqpacket'` for a Unix socket that was made so. */

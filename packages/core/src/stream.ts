@@ -60,12 +60,12 @@ export abstract class Stream implements StreamSocket {
     return closed ? -1 : binding.fd(slot, generation);
   }
 
-  /** Whether there is a peer; false once the connection is broken or closed. */
   /** @internal False where every send is a message of its own. */
   protected get joinsSends(): boolean {
     return true;
   }
 
+  /** Whether there is a peer; false once the connection is broken or closed. */
   abstract get isConnected(): boolean;
   /** Closes at once; what waits is rejected with `ERR_SOCK_CLOSED`. Again: does nothing. */
   abstract close(): void;
@@ -369,14 +369,15 @@ export abstract class Stream implements StreamSocket {
     return new SocketError('the socket is not connected', { code: 'ENOTCONN' });
   }
 
-  /** A rejection when the operation cannot even begin. */
-  private refusal({ signal }: Limits): Promise<never> | undefined {
+  /** @internal A rejection when the operation cannot even begin. */
+  protected refusal({ signal }: Limits): Promise<never> | undefined {
     if (!this.ready) return Promise.reject(this.unready());
     if (signal?.aborted) return Promise.reject(new AbortError(signal));
     return undefined;
   }
 
-  private checkReady(): void {
+  /** @internal */
+  protected checkReady(): void {
     if (!this.ready) throw this.unready();
   }
 
@@ -397,7 +398,8 @@ export abstract class Stream implements StreamSocket {
     }
   }
 
-  private receiving(): Receiver {
+  /** @internal */
+  protected receiving(): Receiver {
     if (this.receiver === null) {
       this.receiver = new Receiver(this.endpoint);
       this.endpoint.receiver = this.receiver;
@@ -405,7 +407,8 @@ export abstract class Stream implements StreamSocket {
     return this.receiver;
   }
 
-  private sending(): Sender {
+  /** @internal */
+  protected sending(): Sender {
     if (this.sender === null) {
       this.sender = new Sender(this.endpoint, this.queueMax, this.joinsSends);
       this.endpoint.sender = this.sender;
