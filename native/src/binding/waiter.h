@@ -17,7 +17,7 @@ namespace sock::binding {
 class Waiter {
  public:
   // How many events a batch can have; whoever takes one has room for all of it.
-  static constexpr size_t kEventsMax = 128;
+  static constexpr size_t kEventsMax = 32;
 
   Waiter(reactor::Poller& poller, uv_async_t& wakeup);
   // Joins the thread.
