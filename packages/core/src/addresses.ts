@@ -23,11 +23,11 @@ function overall(error: unknown, timeoutMs: number): unknown {
  * Each address gets an equal share of what is left of the time, `spentMs` of which is gone already;
  * an abort ends it all.
  */
-export async function inOrder<T>(
-  addresses: readonly string[],
+export async function inOrder<A, T>(
+  addresses: readonly A[],
   timeoutMs: number,
   spentMs: number,
-  attempt: (address: string, shareMs: number) => Promise<T>,
+  attempt: (address: A, shareMs: number) => Promise<T>,
 ): Promise<T> {
   const untilMs = monotonicMs() + timeoutMs - spentMs;
   const errors: unknown[] = [];
@@ -45,7 +45,7 @@ export async function inOrder<T>(
 }
 
 /** The same, blocking. */
-export function tryEach(addresses: readonly string[], attempt: (address: string) => void): void {
+export function tryEach<A>(addresses: readonly A[], attempt: (address: A) => void): void {
   const errors: unknown[] = [];
   for (const address of addresses) {
     try {

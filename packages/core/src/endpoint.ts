@@ -63,6 +63,8 @@ export class Endpoint implements Sink, DeadlineSink, Parts {
   private deadline: { id: number; atMs: number } | null = null;
   private turn = -1;
   private spent = 0;
+  /** Hears that it was closed, by whomever. */
+  onClosed: (() => void) | null = null;
 
   constructor(owner: object, slot: number, generation: number) {
     this.owner = owner;
@@ -205,5 +207,6 @@ export class Endpoint implements Sink, DeadlineSink, Parts {
     this.words = noWords;
     this.at = 0;
     binding.close(slot, generation);
+    this.onClosed?.();
   }
 }

@@ -16,4 +16,5 @@ export type { SocketOptions } from './native-socket.js';
 export type { OperationOptions } from './operation.js';
 export { type ListeningSocket, Socket } from './socket.js';
 export type { ChunksOptions, Data, StreamSocket, SyncOptions } from './stream-socket.js';
+export type { ResolvedAddress } from './target.js';
 export type { Timeouts } from './timeouts.js';

@@ -25,7 +25,7 @@ export interface ListenOptions {
   reusePort?: boolean | undefined;
 }
 
-const known = ['host', 'port', 'path', 'backlog', 'reusePort'] as const;
+export const listenOptionKeys = ['host', 'port', 'path', 'backlog', 'reusePort'] as const;
 
 /**
  * A listening socket, at once.
@@ -44,7 +44,7 @@ const known = ['host', 'port', 'path', 'backlog', 'reusePort'] as const;
  * @see bind(2), listen(2)
  */
 export function listen(options: ListenOptions = {}): ListeningSocket {
-  const checked = checkOptions<ListenOptions>(options, known);
+  const checked = checkOptions<ListenOptions>(options, listenOptionKeys);
   const { path, host } = checked;
   const backlog = checkInteger(
     'options.backlog',

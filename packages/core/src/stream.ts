@@ -347,6 +347,11 @@ export abstract class Stream implements StreamSocket {
     else this.close();
   }
 
+  /** @internal Runs once when the socket is closed, by whomever. For one listener. */
+  whenClosed(listener: () => void): void {
+    this.endpoint.onClosed = listener;
+  }
+
   /** @internal */
   protected limitsOf(options: OperationOptions | undefined, defaults: Limits): Limits {
     if (options === undefined) return defaults;

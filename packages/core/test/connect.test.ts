@@ -346,3 +346,69 @@ describe('a connect by name', () => {
     });
   });
 });
+
+describe('connectTo', () => {
+  const at = (address: string, port: number) => ({
+    address,
+    port,
+    family: address.includes(':') ? ('ipv6' as const) : ('ipv4' as const),
+  });
+
+  it('takes the first address that answers, and passes over other families', async () => {
+    const { listener } = listening(cleanup);
+    const port = listener.localPort as number;
+    const dead = deadPort();
+    for (const tempo of ['promise', 'sync'] as const) {
+      const socket = newSocket();
+      const addresses = [at('::1', port), at(host, dead), at(host, port)];
+      if (tempo === 'promise') await socket.connectTo(addresses);
+      else socket.connectToSync(addresses);
+      expect([socket.remoteAddress, socket.remotePort]).toEqual([host, port]);
+    }
+  });
+
+  it('fails with the last error, and all of them behind it', async () => {
+    const ports = [deadPort(), deadPort()];
+    const addresses = ports.map((port) => at(host, port));
+    const failures = [
+      await failureOf(newSocket().connectTo(addresses)),
+      thrownBy(() => newSocket().connectToSync(addresses)),
+    ];
+    for (const failure of failures) {
+      expect(failure).toMatchObject({ code: 'ECONNREFUSED', address: host, port: ports[1] });
+      const { errors } = failure.cause as AggregateError;
+      expect(errors.map(({ port }: SocketError) => port)).toEqual(ports);
+    }
+  });
+
+  it('says so when no address is of the family of the socket', async () => {
+    const socket = newSocket();
+    const addresses = [at('::1', 7)];
+    const expected = { code: 'EAFNOSUPPORT', syscall: 'connect', address: '::1', port: 7 };
+    expect(await failureOf(socket.connectTo(addresses))).toMatchObject(expected);
+    expect(thrownBy(() => socket.connectToSync(addresses))).toMatchObject(expected);
+  });
+
+  it('gives each address an equal share of the time', async () => {
+    const { listener } = listening(cleanup);
+    const socket = newSocket();
+    const addresses = [at(host, await silentPort()), at(host, listener.localPort as number)];
+    await within(5_000, socket.connectTo(addresses, { timeout: 400 }), 'the second address');
+    expect(socket.isConnected).toBe(true);
+  });
+
+  it('names the entry that is wrong', () => {
+    const wrong: [unknown, string][] = [
+      ['127.0.0.1', 'addresses'],
+      [[], 'addresses'],
+      [[at(host, 1), null], 'addresses[1].address'],
+      [[{ address: 'localhost', port: 1 }], 'addresses[0].address'],
+      [[{ address: host }], 'addresses[0].port'],
+      [[at(host, 65_536)], 'addresses[0].port'],
+    ];
+    for (const [addresses, name] of wrong) {
+      const call = () => newSocket().connectToSync(addresses as never);
+      expect(thrownBy(call).message).toContain(`"${name}"`);
+    }
+  });
+});

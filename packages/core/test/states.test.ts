@@ -7,6 +7,14 @@ type Call = (socket: Socket, to: { host: string; port: number; path: string }) =
 
 /** Members that are for this package's own use, whatever JavaScript lets others see. */
 const internalMembers = [
+  'acceptWaiting',
+  'applyTimeouts',
+  'setOption',
+  'setState',
+  'setup',
+  'setupIfAny',
+  'usable',
+  'whenClosed',
   'joinsSends',
   'checkReady',
   'endWithin',
@@ -89,6 +97,9 @@ const calls: Record<string, Call> = {
   'tryConnect()': (s) => s.tryConnect() ?? 'under way',
   connectUnix: (s, { path }) => s.connectUnix(path),
   connectUnixSync: (s, { path }) => s.connectUnixSync(path),
+  connectTo: (s, { host: address, port }) => s.connectTo([{ address, port, family: 'ipv4' }]),
+  connectToSync: (s, { host: address, port }) =>
+    s.connectToSync([{ address, port, family: 'ipv4' }]),
   setReuseAddr: (s) => s.setReuseAddr(true),
   setReusePort: (s) => s.setReusePort(true),
   setNoDelay: (s) => s.setNoDelay(true),
@@ -171,6 +182,8 @@ const tcp = `
  listen         EDEST      nothing    EINVAL     EINVAL     EINVAL     EINVAL     nothing    CLOSED
  connect        nothing    nothing    ~EALREADY  ~EISCONN   ~EISCONN   ~EISCONN   ~EISCONN   ~CLOSED
  connectSync    nothing    nothing    EALREADY   EISCONN    EISCONN    EISCONN    EISCONN    CLOSED
+ connectTo      nothing    nothing    ~EALREADY  ~EISCONN   ~EISCONN   ~EISCONN   ~EISCONN   ~CLOSED
+ connectToSync  nothing    nothing    EALREADY   EISCONN    EISCONN    EISCONN    EISCONN    CLOSED
  tryConnect(x)  under way  under way  BUSY       EISCONN    EISCONN    EISCONN    EISCONN    CLOSED
  tryConnect()   BAD_TYPE   BAD_TYPE   BUSY       true       true       true       BAD_TYPE   CLOSED
  isBound        false      true       true       true       true       true       true       false
@@ -193,6 +206,8 @@ const unix = `
  bind             BAD_VALUE  BAD_VALUE  BAD_VALUE  BAD_VALUE    BAD_VALUE  BAD_VALUE
  connect          BAD_VALUE  BAD_VALUE  BAD_VALUE  BAD_VALUE    BAD_VALUE  BAD_VALUE
  connectSync      BAD_VALUE  BAD_VALUE  BAD_VALUE  BAD_VALUE    BAD_VALUE  BAD_VALUE
+ connectTo        BAD_VALUE  BAD_VALUE  BAD_VALUE  BAD_VALUE    BAD_VALUE  BAD_VALUE
+ connectToSync    BAD_VALUE  BAD_VALUE  BAD_VALUE  BAD_VALUE    BAD_VALUE  BAD_VALUE
  tryConnect(x)    BAD_VALUE  BAD_VALUE  BAD_VALUE  BAD_VALUE    BAD_VALUE  BAD_VALUE
  setReusePort     ENOTSUP    ENOTSUP    ENOTSUP    ENOTSUP      ENOTSUP    CLOSED
  setNoDelay       ENOTSUP    ENOTSUP    ENOTSUP    ENOTSUP      ENOTSUP    CLOSED

@@ -1,0 +1,261 @@
+/** How a socket connects: to addresses, names and paths, in three tempos. */
+import { binding, Errno, PollOut } from '@sock/native';
+import { inOrder, tryEach } from './addresses.js';
+import type { Patience } from './blocking.js';
+import { Connector, startConnect } from './connector.js';
+import { busyError, closedError, SocketError, systemError } from './errors.js';
+import { closeWhenForgotten, notForgotten } from './forgotten.js';
+import { isIP } from './ip.js';
+import { monotonicMs } from './monotonic.js';
+import { create, setOption } from './native-socket.js';
+import type { Limits, OperationOptions } from './operation.js';
+import { resolveHost, resolveHostSync } from './resolve.js';
+import type { SyncOptions } from './stream-socket.js';
+import {
+  checkInetTarget,
+  checkResolved,
+  literalTarget,
+  ofFamily,
+  type ResolvedAddress,
+  type Target,
+  unixTarget,
+} from './target.js';
+import { TunableSocket } from './tunable-socket.js';
+import { invalidType } from './validate.js';
+
+/** Where a socket stands on its way to carrying bytes, or connections. */
+type State = 'new' | 'connecting' | 'connected' | 'failed' | 'listening';
+
+export abstract class ConnectingSocket extends TunableSocket {
+  /** @internal */
+  protected state: State = 'new';
+
+  /**
+   * Connects to a literal address, or to a name that is looked up first, whose addresses of this
+   * socket's family are tried in order.
+   *
+   * @param options `timeout` (ms, name lookup included; default the socket's `connectTimeout`) and
+   * `signal`. After a failure the socket is as new, and may connect again.
+   *
+   * Rejects with `SocketError` (`ECONNREFUSED`, `EHOSTUNREACH`, `ENETUNREACH`, the kernel's own
+   * `ETIMEDOUT`, `EISCONN`, `EALREADY`, …) with `address` and `port`, `TimeoutError`, `AbortError`,
+   * `ResolveError`.
+   * @see connect(2)
+   */
+  connect(host: string, port: number, options?: OperationOptions): Promise<void> {
+    checkInetTarget(host, port, this.family);
+    const limits = this.limitsOf(options, this.#connectLimits);
+    if (isIP(host) !== 0) return this.#connect({ address: host, port }, limits);
+    return this.#connectByName(host, port, limits);
+  }
+
+  /** Blocks this thread's event loop: {@link connect}, waiting up to `timeout`. */
+  connectSync(host: string, port: number, options?: SyncOptions): void {
+    checkInetTarget(host, port, this.family);
+    const patience = this.patienceOf(options, this.#connectLimits);
+    if (isIP(host) !== 0) {
+      this.#connectSync({ address: host, port }, patience);
+      return;
+    }
+    const limitMs = Math.min(patience.leftMs, this.timeouts.dnsTimeout);
+    tryEach(resolveHostSync(host, this.#inetFamily, limitMs), (address) => {
+      this.#connectSync({ address, port }, patience);
+    });
+  }
+
+  /**
+   * Connects to addresses that were looked up before: those of the socket's family, in order, each
+   * with an equal share of the time that is left.
+   *
+   * @param addresses At least one, as `resolve` of `@sock/dns` returns them.
+   * @param options As for {@link connect}.
+   *
+   * Rejects as {@link connect} does: with the last address's error, and all of them in
+   * `cause.errors` when there were several; `EAFNOSUPPORT` when none is of the socket's family.
+   */
+  connectTo(addresses: readonly ResolvedAddress[], options?: OperationOptions): Promise<void> {
+    const targets = checkResolved(addresses, this.family);
+    const limits = this.limitsOf(options, this.#connectLimits);
+    return this.#connecting(limits, async () => {
+      await this.#attemptEach(ofFamily(targets, this.family), limits, 0);
+    });
+  }
+
+  /** Blocks this thread's event loop: {@link connectTo}, waiting up to `timeout` in all. */
+  connectToSync(addresses: readonly ResolvedAddress[], options?: SyncOptions): void {
+    const targets = checkResolved(addresses, this.family);
+    const patience = this.patienceOf(options, this.#connectLimits);
+    this.usable();
+    this.#checkConnectable();
+    tryEach(ofFamily(targets, this.family), (target) => this.#connectSync(target, patience));
+  }
+
+  /**
+   * Connects without waiting: `true` once connected, `null` while it is under way. Then poll for
+   * write readiness and call it again, without arguments. Literal addresses only. Throws what
+   * {@link connect} rejects with.
+   */
+  tryConnect(host?: string, port?: number): true | null {
+    const target = host === undefined ? undefined : literalTarget(host, port, this.family);
+    const { slot, generation } = this.usable();
+    if (this.setup.connector !== null) throw busyError('tryConnect', 'a connect');
+    let result: number;
+    if (target !== undefined) {
+      this.#checkConnectable();
+      this.setup.target = target;
+      result = startConnect(this.endpoint, target, false);
+    } else {
+      if (this.state === 'connected') return true;
+      if (this.state !== 'connecting') throw invalidType('host', 'a string', host);
+      result = binding.connectOutcome(slot, generation);
+    }
+    if (result === -Errno.EINPROGRESS) {
+      this.setState('connecting');
+      return null;
+    }
+    this.setState(result === 0 ? 'connected' : 'failed');
+    if (result < 0) throw systemError(result, { syscall: 'connect', ...this.setup.target });
+    return true;
+  }
+
+  /**
+   * Connects a Unix socket to a path or an abstract name (`@name`); as {@link connect}, and waits
+   * while the listener's backlog is full. Rejects with `UnixSocketError` (`ENOENT`,
+   * `ECONNREFUSED`, `EACCES`, …) with `path`.
+   */
+  connectUnix(path: string, options?: OperationOptions): Promise<void> {
+    const target = unixTarget(path, this.family);
+    return this.#connect(target, this.limitsOf(options, this.#connectLimits));
+  }
+
+  /** Blocks this thread's event loop: {@link connectUnix}, waiting up to `timeout`. */
+  connectUnixSync(path: string, options?: SyncOptions): void {
+    const target = unixTarget(path, this.family);
+    this.#connectSync(target, this.patienceOf(options, this.#connectLimits));
+  }
+
+  /** @internal */
+  protected setState(state: State): void {
+    this.state = state;
+    this.ready = state === 'connected';
+  }
+
+  get #connectLimits(): Limits {
+    return { signal: undefined, timeoutMs: this.timeouts.connectTimeout };
+  }
+
+  #connect(target: Target, limits: Limits): Promise<void> {
+    return this.#connecting(limits, () => this.#attempt(target, limits));
+  }
+
+  #connectByName(host: string, port: number, limits: Limits): Promise<void> {
+    return this.#connecting(limits, async () => {
+      const start = monotonicMs();
+      const addresses = await this.#lookUp(host, limits);
+      const targets = addresses.map((address) => ({ address, port }));
+      await this.#attemptEach(targets, limits, monotonicMs() - start);
+    });
+  }
+
+  async #attemptEach(targets: Target[], limits: Limits, spentMs: number): Promise<void> {
+    const { signal, timeoutMs } = limits;
+    let attempts = 0;
+    await inOrder(targets, timeoutMs, spentMs, (target, shareMs) => {
+      this.usable(signal);
+      if (attempts++ > 0) this.#renew();
+      return this.#attempt(target, { signal, timeoutMs: shareMs });
+    });
+  }
+
+  /** Runs what connects; it is the only one to do so, and ends when the socket is closed. */
+  async #connecting(limits: Limits, run: () => Promise<void>): Promise<void> {
+    this.usable(limits.signal);
+    this.#checkConnectable();
+    this.setState('connecting');
+    try {
+      await run();
+    } catch (error) {
+      this.setState('failed');
+      throw this.endpoint.closed ? closedError() : error;
+    }
+    if (this.endpoint.closed) throw closedError();
+    this.setState('connected');
+  }
+
+  async #attempt(target: Target, limits: Limits): Promise<void> {
+    const connector = new Connector(this.endpoint, target);
+    this.setup.connector = connector;
+    this.endpoint.connector = connector;
+    try {
+      await connector.run(limits);
+    } finally {
+      this.setup.connector = null;
+      this.endpoint.connector = null;
+    }
+  }
+
+  async #lookUp(host: string, { signal, timeoutMs }: Limits): Promise<string[]> {
+    const closing = new AbortController();
+    const either =
+      signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal]);
+    this.setup.connector = { close: () => closing.abort() };
+    try {
+      return await resolveHost(host, this.#inetFamily, {
+        signal: either,
+        timeoutMs: Math.min(timeoutMs, this.timeouts.dnsTimeout),
+      });
+    } finally {
+      this.setup.connector = null;
+    }
+  }
+
+  #connectSync(target: Target, patience: Patience): void {
+    this.usable();
+    this.#checkConnectable();
+    this.setState('failed');
+    let result = startConnect(this.endpoint, target, false);
+    while (result !== 0) {
+      if (result === -Errno.EINPROGRESS) {
+        patience.wait(this.endpoint, PollOut, 'connect', target);
+        result = binding.connectOutcome(this.endpoint.slot, this.endpoint.generation);
+      } else if (result === -Errno.EAGAIN && 'path' in target) {
+        patience.pause(10, 'connect', target);
+        result = startConnect(this.endpoint, target, false);
+      } else {
+        throw systemError(result, { syscall: 'connect', ...target });
+      }
+    }
+    this.setState('connected');
+  }
+
+  #checkConnectable(): void {
+    if (this.state === 'connecting') {
+      throw new SocketError('a connect is under way', { code: 'EALREADY', syscall: 'connect' });
+    }
+    if (this.state === 'connected' || this.state === 'listening') {
+      throw new SocketError('the socket is in use', { code: 'EISCONN', syscall: 'connect' });
+    }
+    if (this.state === 'failed') this.#renew();
+  }
+
+  /** As new after a failure. A fresh socket is, everywhere; a bound one must keep its place. */
+  #renew(): void {
+    if (this.setup.bound) {
+      // Where this is refused, the next attempt says why.
+      binding.disconnect(this.endpoint.slot, this.endpoint.generation);
+      return;
+    }
+    const old = this.endpoint;
+    const fresh = create({ family: this.family, type: this.type });
+    const { slot, generation } = fresh;
+    this.endpoint = old.successor(slot, generation);
+    old.close();
+    notForgotten(old);
+    closeWhenForgotten(this.endpoint);
+    for (const [option, value] of this.setup.options ?? []) setOption(this.endpoint, option, value);
+  }
+
+  get #inetFamily(): 'ipv4' | 'ipv6' {
+    return this.family === 'ipv6' ? 'ipv6' : 'ipv4';
+  }
+}
