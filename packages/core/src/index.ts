@@ -1,3 +1,4 @@
+export { cidrMatch } from './cidr.js';
 export { type ConnectOptions, connect, type LookupFunction } from './connect.js';
 export {
   AbortError,
@@ -10,6 +11,7 @@ export {
   TimeoutError,
   UnixSocketError,
 } from './errors.js';
+export { type IpAddress, parseIp } from './ip-address.js';
 export { type ListenOptions, listen } from './listen.js';
 export { monotonicMs } from './monotonic.js';
 export type { SocketOptions } from './native-socket.js';

@@ -4,8 +4,10 @@ import type * as dns from 'node:dns';
 import {
   type ChunksOptions,
   type ConnectOptions,
+  cidrMatch,
   connect,
   type Data,
+  type IpAddress,
   isSocketError,
   type ListeningSocket,
   type ListenOptions,
@@ -13,6 +15,7 @@ import {
   lastError,
   listen,
   type OperationOptions,
+  parseIp,
   ResolveError,
   Socket,
   SocketClosedError,
@@ -120,4 +123,14 @@ export function settings(socket: Socket): Readonly<Timeouts> {
   socket.isConnected = true;
   using scoped = socket;
   return scoped.getTimeouts();
+}
+
+export function addresses(text: string): boolean {
+  const ip = parseIp(text);
+  same<typeof ip, IpAddress | null>(true);
+  // @ts-expect-error: what was read is not for writing
+  if (ip !== null) ip.address = '';
+  // @ts-expect-error: a network is a string
+  cidrMatch(text, { address: text, prefix: 8 });
+  return cidrMatch(text, '10.0.0.0/8');
 }
