@@ -16,6 +16,13 @@ export { type ListenOptions, listen } from './listen.js';
 export { monotonicMs } from './monotonic.js';
 export type { SocketOptions } from './native-socket.js';
 export type { OperationOptions } from './operation.js';
+export {
+  type Connection,
+  type ConnectionHandler,
+  type ServeOptions,
+  type Server,
+  serve,
+} from './serve.js';
 export { type ListeningSocket, Socket } from './socket.js';
 export type { ChunksOptions, Data, StreamSocket, SyncOptions } from './stream-socket.js';
 export type { ResolvedAddress } from './target.js';

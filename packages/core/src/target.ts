@@ -4,12 +4,13 @@ import type { Family } from '@sock/native';
 import { SocketError } from './errors.js';
 import { isIP, isIPv4 } from './ip.js';
 import {
+  checkArray,
   checkHost,
   checkInteger,
   checkLiteral,
+  checkObject,
   checkPath,
   checkPort,
-  invalidType,
   invalidValue,
 } from './validate.js';
 
@@ -50,13 +51,17 @@ export interface ResolvedAddress {
 
 /** The addresses as targets, whatever their family. */
 export function checkResolved(addresses: unknown, family: Family): InetTarget[] {
-  if (!Array.isArray(addresses)) throw invalidType('addresses', 'an array of addresses', addresses);
-  if (addresses.length === 0) throw invalidValue('addresses', 'must not be empty', addresses);
+  const entries = checkArray('addresses', addresses, 'an array of addresses');
+  if (entries.length === 0) throw invalidValue('addresses', 'must not be empty', addresses);
   if (family === 'unix') throw invalidValue('addresses', 'need an inet socket', addresses);
-  return addresses.map((entry: Partial<ResolvedAddress> | null | undefined, index) => ({
-    address: checkLiteral(entry?.address, `addresses[${index}].address`),
-    port: checkInteger(`addresses[${index}].port`, entry?.port, 0, 65535),
-  }));
+  return entries.map((value, index) => {
+    const name = `addresses[${index}]`;
+    const { address, port } = checkObject<ResolvedAddress>(name, value);
+    return {
+      address: checkLiteral(address, `${name}.address`),
+      port: checkInteger(`${name}.port`, port, 0, 65535),
+    };
+  });
 }
 
 /** Those that a socket of the family can reach, at least one. */

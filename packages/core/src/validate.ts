@@ -90,6 +90,16 @@ export function checkBoolean(name: string, value: unknown): boolean {
   return value;
 }
 
+/** The elements of an array, as they are now. */
+export function checkArray(name: string, value: unknown, expected: string): unknown[] {
+  try {
+    if (Array.isArray(value)) return Array.from(value);
+  } catch {
+    // A proxy that was revoked, or that refuses to tell.
+  }
+  throw invalidType(name, expected, value);
+}
+
 export function checkOneOf<T extends string>(
   name: string,
   value: unknown,
@@ -147,6 +157,12 @@ function keysOf(value: unknown, name: string): string[] {
     // A proxy that was revoked, or that refuses to tell.
   }
   throw invalidType(name, 'an object', value);
+}
+
+/** Any object but an array, whose other keys are nobody's business. */
+export function checkObject<T extends object>(name: string, value: unknown): Partial<T> {
+  keysOf(value, name);
+  return value as Partial<T>;
 }
 
 /** The options object, every key of which must be known: a misspelt one is not passed over. */

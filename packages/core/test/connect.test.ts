@@ -401,7 +401,7 @@ describe('connectTo', () => {
     const wrong: [unknown, string][] = [
       ['127.0.0.1', 'addresses'],
       [[], 'addresses'],
-      [[at(host, 1), null], 'addresses[1].address'],
+      [[at(host, 1), null], 'addresses[1]'],
       [[{ address: 'localhost', port: 1 }], 'addresses[0].address'],
       [[{ address: host }], 'addresses[0].port'],
       [[at(host, 65_536)], 'addresses[0].port'],

@@ -17,8 +17,9 @@ const isLong = (value: unknown): boolean =>
 
 export function describeHostileValues(backend: 'epoll' | 'poll'): void {
   process.env.SOCK_BACKEND = backend;
-  const { connect, isSocketError, listen, Socket } = require('@sock/core') as typeof Core;
-  const { anything, expectAllowed, oneOf, options } = require('./hostile.js') as typeof Hostile;
+  const { connect, isSocketError, listen, Socket, serve } = require('@sock/core') as typeof Core;
+  const { anything, expectAllowed, list, oneOf, options } =
+    require('./hostile.js') as typeof Hostile;
 
   const odd = anything();
   const host = fc.oneof(anything(isText), oneOf('', 'a\0b', '127.0.0.1', '::1'));
@@ -60,6 +61,8 @@ export function describeHostileValues(backend: 'epoll' | 'poll'): void {
     tryConnect: [host, port],
     connectUnix: [path, limits],
     connectUnixSync: [path, patience],
+    connectTo: [list(options({ address: host, port, family: odd })), limits],
+    connectToSync: [list(options({ address: host, port, family: odd })), patience],
     setReuseAddr: [flag],
     setReusePort: [flag],
     setNoDelay: [flag],
@@ -72,6 +75,16 @@ export function describeHostileValues(backend: 'epoll' | 'poll'): void {
     listen: [
       [options({ host, port, path, backlog: odd, reusePort: flag })],
       ([arg]) => listen(arg as never),
+    ],
+    serve: [
+      [
+        options({ host, port, path, maxConnections: odd, endTimeout: odd, signal: odd }),
+        fc.oneof(
+          odd,
+          oneOf(() => {}),
+        ),
+      ],
+      ([arg, handler]) => serve(arg as never, handler as never).close(),
     ],
     isSocketError: [[odd], ([arg]) => isSocketError(arg)],
     'new Socket': [

@@ -130,6 +130,14 @@ export function options(fields: Record<string, fc.Arbitrary<Maker>>): fc.Arbitra
   return fc.oneof({ weight: 3, arbitrary: made }, anything());
 }
 
+/** Hostile in place of an array, and arrays with hostile elements. */
+export function list(element: fc.Arbitrary<Maker>): fc.Arbitrary<Maker> {
+  const made = fc
+    .array(element, { maxLength: 3 })
+    .map((makers) => maker(() => makers.map((make) => make()), fc.stringify(makers)));
+  return fc.oneof(made, anything());
+}
+
 const errnoNames = new Set([
   'EACCES',
   'EADDRINUSE',
