@@ -31,8 +31,13 @@ const { Turn } = native.Control;
 
 /** What a socket may do in one turn without waiting: 16 operations, or 256 KiB. */
 const turnBudget = 256;
+/** What all of them may together: a loop over ever new sockets must not starve timers either. */
+const turnBudgetOfAll = 64 * turnBudget;
 const costOfOperation = 16;
 const bytesPerCostShift = 10;
+
+let turnOfAll = -1;
+let spentByAll = 0;
 
 const noWords = new Int32Array(wordsPerSlot);
 
@@ -83,12 +88,18 @@ export class Endpoint implements Sink, DeadlineSink, Parts {
     if (turn !== this.turn) {
       this.turn = turn;
       this.spent = 0;
+      if (turn !== turnOfAll) {
+        turnOfAll = turn;
+        spentByAll = 0;
+      }
     }
-    return this.spent < turnBudget;
+    return this.spent < turnBudget && spentByAll < turnBudgetOfAll;
   }
 
   spend(bytes: number): void {
-    this.spent += costOfOperation + (bytes >> bytesPerCostShift);
+    const cost = costOfOperation + (bytes >> bytesPerCostShift);
+    this.spent += cost;
+    spentByAll += cost;
   }
 
   get closed(): boolean {

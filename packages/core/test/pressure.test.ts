@@ -111,6 +111,25 @@ describe.each(['epoll', 'poll'])('under pressure, on %s', (backend) => {
     expect(elapsedMs).toBeLessThan(4_000);
   });
 
+  it('a loop over ever new sockets that never wait lets timers run', async () => {
+    let isOver = false;
+    let rounds = 0;
+    const timer = setTimeout(() => {
+      isOver = true;
+    }, 20);
+    // Without an end of its own, such a loop would hang the test for good.
+    while (!isOver && rounds < 100_000) {
+      const [near, far] = Socket.pair();
+      await near.sendAll('x');
+      await far.recv();
+      near.close();
+      far.close();
+      rounds++;
+    }
+    clearTimeout(timer);
+    expect(isOver).toBe(true);
+  });
+
   it('a closed socket whose descriptor lives on elsewhere disturbs nobody', async () => {
     const [near, far] = await pairOverTcp();
     const waiting = failureOf(near.recv());
