@@ -30,6 +30,12 @@ export interface Binding {
   isConnected(slot: number, generation: number): number;
   setOption(slot: number, generation: number, option: number, value: number): number;
   getOption(slot: number, generation: number, option: number): number;
+  setCongestion(slot: number, generation: number, name: string): number;
+  congestion(slot: number, generation: number): string | number;
+  setCloseOnExec(slot: number, generation: number, on: boolean): number;
+  closeOnExec(slot: number, generation: number): number;
+  tcpInfo(slot: number, generation: number, figures: Float64Array): number;
+  peerCredentials(slot: number, generation: number): number;
 
   receive(slot: number, generation: number, max: number, wait: boolean): number;
   receiveInto(

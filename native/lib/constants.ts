@@ -37,12 +37,23 @@ export const RecordKind = {
 /** Tables of src/binding/socket_wrap.cc, by position. */
 export const families = ['ipv4', 'ipv6', 'unix'] as const;
 export const types = ['stream', 'seqpacket'] as const;
+
+/** `Option` in src/sys/socket_options.h. */
 export const SocketOption = {
   ReuseAddr: 0,
   ReusePort: 1,
   NoDelay: 2,
   Ipv6Only: 3,
   AcceptConn: 4,
+  KeepAlive: 5,
+  KeepIdle: 6,
+  KeepInterval: 7,
+  KeepCount: 8,
+  RecvBuffer: 9,
+  SendBuffer: 10,
+  FastOpen: 11,
+  FastOpenConnect: 12,
+  UserTimeout: 13,
 } as const;
 
 export type Family = (typeof families)[number];
@@ -74,6 +85,57 @@ export const syscallNames = [
   'eventfd',
   'pipe',
   'unlink',
+  'fcntl',
+] as const;
+
+/** `TcpFigure` in src/sys/tcp_info.h, by position. */
+export const tcpFigures = [
+  'state',
+  'retransmits',
+  'probes',
+  'backoff',
+  'synDataAcked',
+  'deliveryRateAppLimited',
+  'retransmitTimeout',
+  'delayedAckTimeout',
+  'sendMss',
+  'recvMss',
+  'unacked',
+  'sacked',
+  'lost',
+  'retransmitted',
+  'sinceDataSent',
+  'sinceDataReceived',
+  'sinceAckReceived',
+  'pathMtu',
+  'rtt',
+  'rttVariance',
+  'slowStartThreshold',
+  'congestionWindow',
+  'advertisedMss',
+  'reordering',
+  'recvRtt',
+  'recvSpace',
+  'totalRetransmits',
+  'pacingRate',
+  'maxPacingRate',
+  'bytesAcked',
+  'bytesReceived',
+  'segmentsSent',
+  'segmentsReceived',
+  'notSentBytes',
+  'minRtt',
+  'deliveryRate',
+  'busyTime',
+  'receiveWindowLimitedTime',
+  'sendBufferLimitedTime',
+  'delivered',
+  'deliveredCe',
+  'bytesSent',
+  'bytesRetransmitted',
+  'duplicateSacks',
+  'reorderings',
+  'sendWindow',
 ] as const;
 
 /** Events of poll(2) that the blocking wait asks for; the same everywhere. */

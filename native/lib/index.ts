@@ -18,6 +18,7 @@ export const {
   SocketOption,
   slotsPerPage,
   syscallNames,
+  tcpFigures,
   types,
   wordsPerSlot,
 } = constants;

@@ -31,6 +31,7 @@ enum class Syscall : uint8_t {
   kEventFd,
   kPipe,
   kUnlink,
+  kFcntl,
 };
 
 struct Error {

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 
 namespace sock::binding {
@@ -65,6 +66,16 @@ class Args {
     napi_get_typedarray_info(env_, values_[view], &type, &size, &data, nullptr, nullptr);
     if (type != napi_uint8_array) return {};
     return {static_cast<std::byte*>(data), size};
+  }
+
+  // A Float64Array; empty when it is none.
+  std::span<double> doubles(size_t array) const {
+    void* data = nullptr;
+    size_t size = 0;
+    napi_typedarray_type type = napi_int8_array;
+    napi_get_typedarray_info(env_, values_[array], &type, &size, &data, nullptr, nullptr);
+    if (type != napi_float64_array) return {};
+    return {static_cast<double*>(data), size};
   }
 
   // The part [offset, offset + length) of it; null data when it is not all there.

@@ -1,31 +1,27 @@
 // A socket's birth, names, options and end.
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <span>
 
 #include "binding/args.h"
 #include "binding/context.h"
 #include "binding/wraps.h"
+#include "sys/descriptor_flags.h"
+#include "sys/peer_credentials.h"
 #include "sys/socket_calls.h"
+#include "sys/socket_options.h"
+#include "sys/tcp_info.h"
 
 namespace sock::binding {
 
 namespace {
 
-// Families, types and options in the order of lib/constants.ts.
+// Families and types in the order of lib/constants.ts.
 constexpr int kFamilies[] = {AF_INET, AF_INET6, AF_UNIX};
 constexpr int kTypes[] = {SOCK_STREAM, SOCK_SEQPACKET};
-struct Option {
-  int level;
-  int name;
-};
-constexpr Option kOptions[] = {
-    {SOL_SOCKET, SO_REUSEADDR},  {SOL_SOCKET, SO_REUSEPORT},  {IPPROTO_TCP, TCP_NODELAY},
-    {IPPROTO_IPV6, IPV6_V6ONLY}, {SOL_SOCKET, SO_ACCEPTCONN},
-};
-
 template <class T, size_t N>
 const T* pick(const T (&table)[N], int32_t index) {
   return index >= 0 && static_cast<size_t>(index) < N ? &table[index] : nullptr;
@@ -175,15 +171,24 @@ napi_value js_is_connected(napi_env env, napi_callback_info info) {
   return to_js(env, source != nullptr && is_connected(*source) ? 1 : 0);
 }
 
+// The option of that number, and what the system calls it.
+Result<sys::OptionName> option_at(int32_t index) {
+  if (index < 0 || index >= static_cast<int32_t>(sys::Option::kCount)) {
+    return Error{EINVAL, Syscall::kNone};
+  }
+  return sys::option_name(static_cast<sys::Option>(index));
+}
+
 // setOption(index, generation, option, value) -> 0 or negative errno.
 napi_value js_set_option(napi_env env, napi_callback_info info) {
   const Args<4> args(env, info);
   Context& context = args.context();
   reactor::Source* source = source_of(args);
-  const Option* option = pick(kOptions, args.int32(2));
-  if (source == nullptr || option == nullptr) return to_js(env, -EBADF);
-  return context.outcome(
-      sys::set_option(source->fd.get(), option->level, option->name, args.int32(3)));
+  if (source == nullptr) return to_js(env, -EBADF);
+  Result<sys::OptionName> option = option_at(args.int32(2));
+  if (!option.ok()) return context.fail(option.error());
+  const auto [level, name] = option.value();
+  return context.outcome(sys::set_option(source->fd.get(), level, name, args.int32(3)));
 }
 
 // getOption(index, generation, option) -> its value, never negative, or negative errno.
@@ -191,10 +196,75 @@ napi_value js_get_option(napi_env env, napi_callback_info info) {
   const Args<3> args(env, info);
   Context& context = args.context();
   reactor::Source* source = source_of(args);
-  const Option* option = pick(kOptions, args.int32(2));
-  if (source == nullptr || option == nullptr) return to_js(env, -EBADF);
-  Result<int> value = sys::get_option(source->fd.get(), option->level, option->name);
+  if (source == nullptr) return to_js(env, -EBADF);
+  Result<sys::OptionName> option = option_at(args.int32(2));
+  if (!option.ok()) return context.fail(Error{option.error().code, Syscall::kGetSockOpt});
+  const auto [level, name] = option.value();
+  Result<int> value = sys::get_option(source->fd.get(), level, name);
   return value.ok() ? to_js(env, value.value()) : context.fail(value.error());
+}
+
+// setCongestion(index, generation, name) -> 0 or negative errno.
+napi_value js_set_congestion(napi_env env, napi_callback_info info) {
+  const Args<3> args(env, info);
+  reactor::Source* source = source_of(args);
+  if (source == nullptr) return to_js(env, -EBADF);
+  return args.context().outcome(sys::set_congestion_control(source->fd.get(), args.string(2)));
+}
+
+// congestion(index, generation) -> the name, or negative errno.
+napi_value js_congestion(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  reactor::Source* source = source_of(args);
+  if (source == nullptr) return to_js(env, -EBADF);
+  Result<std::string> name = sys::congestion_control(source->fd.get());
+  return name.ok() ? to_js(env, name.value()) : args.context().fail(name.error());
+}
+
+// setCloseOnExec(index, generation, on) -> 0 or negative errno.
+napi_value js_set_close_on_exec(napi_env env, napi_callback_info info) {
+  const Args<3> args(env, info);
+  reactor::Source* source = source_of(args);
+  if (source == nullptr) return to_js(env, -EBADF);
+  return args.context().outcome(sys::set_close_on_exec(source->fd.get(), args.boolean(2)));
+}
+
+// closeOnExec(index, generation) -> 1, 0 or negative errno.
+napi_value js_close_on_exec(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  reactor::Source* source = source_of(args);
+  if (source == nullptr) return to_js(env, -EBADF);
+  Result<bool> on = sys::is_close_on_exec(source->fd.get());
+  return on.ok() ? to_js(env, on.value() ? 1 : 0) : args.context().fail(on.error());
+}
+
+// tcpInfo(index, generation, figures) -> 0, with a number in each place of the Float64Array that
+// lib/constants.ts names (NaN: not told); or negative errno.
+napi_value js_tcp_info(napi_env env, napi_callback_info info) {
+  const Args<3> args(env, info);
+  reactor::Source* source = source_of(args);
+  if (source == nullptr) return to_js(env, -EBADF);
+  const std::span<double> target = args.doubles(2);
+  Result<sys::TcpFigures> figures = sys::tcp_figures(source->fd.get());
+  if (!figures.ok()) return args.context().fail(figures.error());
+  if (target.size() < figures.value().size()) return to_js(env, -EFAULT);
+  std::ranges::copy(figures.value(), target.begin());
+  return to_js(env, 0);
+}
+
+// peerCredentials(index, generation) -> 0, with pid, uid and gid in kExtra, kExtra2 and kExtra3; or
+// negative errno.
+napi_value js_peer_credentials(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  Context& context = args.context();
+  reactor::Source* source = source_of(args);
+  if (source == nullptr) return to_js(env, -EBADF);
+  Result<sys::Credentials> peer = sys::peer_credentials(source->fd.get());
+  if (!peer.ok()) return context.fail(peer.error());
+  context.control(kExtra) = peer.value().pid;
+  context.control(kExtra2) = static_cast<int32_t>(peer.value().uid);
+  context.control(kExtra3) = static_cast<int32_t>(peer.value().gid);
+  return to_js(env, 0);
 }
 
 }  // namespace
@@ -212,6 +282,12 @@ void install_socket(Installer& installer) {
   installer.add("isConnected", js_is_connected);
   installer.add("setOption", js_set_option);
   installer.add("getOption", js_get_option);
+  installer.add("setCongestion", js_set_congestion);
+  installer.add("congestion", js_congestion);
+  installer.add("setCloseOnExec", js_set_close_on_exec);
+  installer.add("closeOnExec", js_close_on_exec);
+  installer.add("tcpInfo", js_tcp_info);
+  installer.add("peerCredentials", js_peer_credentials);
 }
 
 }  // namespace sock::binding

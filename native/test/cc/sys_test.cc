@@ -12,10 +12,14 @@
 
 #include "base/clock.h"
 #include "support.h"
+#include "sys/descriptor_flags.h"
+#include "sys/peer_credentials.h"
 #include "sys/pipe.h"
 #include "sys/retry.h"
 #include "sys/sockaddr.h"
 #include "sys/socket_calls.h"
+#include "sys/socket_options.h"
+#include "sys/tcp_info.h"
 #include "sys/unique_fd.h"
 
 namespace sock::sys {
@@ -30,7 +34,7 @@ bool is_open(int fd) {
   return ::fcntl(fd, F_GETFD) >= 0;
 }
 
-bool is_close_on_exec(int fd) {
+bool closes_on_exec(int fd) {
   return (::fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0;
 }
 
@@ -168,7 +172,7 @@ TEST_CASE("every descriptor is close-on-exec and non-blocking from birth") {
   const FdPair pipe = take(open_pipe());
   for (const UniqueFd* fd : {&listener.fd, &connection.first, &connection.second, &pair.first,
                              &pair.second, &pipe.first, &pipe.second}) {
-    CHECK(is_close_on_exec(fd->get()));
+    CHECK(closes_on_exec(fd->get()));
     CHECK(is_non_blocking(fd->get()));
   }
 }
@@ -283,6 +287,65 @@ TEST_CASE("a pipe carries bytes one way") {
   CHECK(bytes[0] == 'a');
   CHECK(::read(pipe.first.get(), bytes.data(), bytes.size()) == -1);
   CHECK(errno == EAGAIN);
+}
+
+TEST_CASE("the flags of a descriptor are changed one by one") {
+  const FdPair pair = take(open_pair(SOCK_STREAM));
+  const int fd = pair.first.get();
+  must(set_close_on_exec(fd, false));
+  CHECK_FALSE(take(sys::is_close_on_exec(fd)));
+  CHECK_FALSE(closes_on_exec(fd));
+  CHECK(is_non_blocking(fd));
+  must(set_non_blocking(fd, false));
+  CHECK_FALSE(is_non_blocking(fd));
+  must(set_close_on_exec(fd, true));
+  CHECK(take(sys::is_close_on_exec(fd)));
+  must(set_non_blocking(fd, true));
+  CHECK(is_non_blocking(fd));
+  CHECK(code_of(set_close_on_exec(-1, true)) == EBADF);
+  CHECK(code_of(set_non_blocking(-1, true)) == EBADF);
+  CHECK(code_of(sys::is_close_on_exec(-1)) == EBADF);
+}
+
+TEST_CASE("every option has a name that the kernel knows") {
+  const UniqueFd socket = take(open_socket(AF_INET6, SOCK_STREAM));
+  for (uint8_t i = 0; i < static_cast<uint8_t>(Option::kCount); i++) {
+    const OptionName option = take(option_name(static_cast<Option>(i)));
+    CHECK(take(get_option(socket.get(), option.level, option.name)) >= 0);
+  }
+}
+
+TEST_CASE("the algorithm of congestion control is chosen by its name") {
+  const UniqueFd socket = take(open_socket(AF_INET, SOCK_STREAM));
+  must(set_congestion_control(socket.get(), "reno"));
+  CHECK(take(congestion_control(socket.get())) == "reno");
+  CHECK(code_of(set_congestion_control(socket.get(), "nosuch")) == ENOENT);
+  const UniqueFd other = take(open_socket(AF_UNIX, SOCK_STREAM));
+  CHECK(code_of(congestion_control(other.get())) == EOPNOTSUPP);
+}
+
+TEST_CASE("a TCP connection has figures, and nothing else has") {
+  const FdPair pair = test::connect_tcp();
+  const TcpFigures figures = take(tcp_figures(pair.first.get()));
+  constexpr double kEstablished = 1;
+  CHECK(figures[static_cast<size_t>(TcpFigure::kState)] == kEstablished);
+  CHECK(figures[static_cast<size_t>(TcpFigure::kTotalRetransmits)] == 0);
+  CHECK(figures[static_cast<size_t>(TcpFigure::kSendMss)] > 0);
+  CHECK(figures[static_cast<size_t>(TcpFigure::kRtt)] < 1000);
+  const UniqueFd other = take(open_socket(AF_UNIX, SOCK_STREAM));
+  CHECK(code_of(tcp_figures(other.get())) == EOPNOTSUPP);
+}
+
+TEST_CASE("the peer of a Unix socket has credentials, a peer over TCP has none") {
+  const FdPair pair = take(open_pair(SOCK_STREAM));
+  const Credentials peer = take(peer_credentials(pair.first.get()));
+  CHECK(peer.pid == ::getpid());
+  CHECK(peer.uid == ::geteuid());
+  CHECK(peer.gid == ::getegid());
+  const FdPair tcp = test::connect_tcp();
+  CHECK(code_of(peer_credentials(tcp.first.get())) == ENOTCONN);
+  const UniqueFd alone = take(open_socket(AF_UNIX, SOCK_STREAM));
+  CHECK(code_of(peer_credentials(alone.get())) == ENOTCONN);
 }
 
 }  // namespace sock::sys

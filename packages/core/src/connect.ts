@@ -6,6 +6,7 @@ import type { Limits } from './operation.js';
 import { resolveHost, withLimits } from './resolve.js';
 import { Socket } from './socket.js';
 import {
+  checkBoolean,
   checkHost,
   checkLiteral,
   checkOptions,
@@ -36,6 +37,11 @@ export interface ConnectOptions {
   timeout?: number | undefined;
   /** Gives up on all of it, with {@link AbortError}; no socket is left behind. */
   signal?: AbortSignal | undefined;
+  /**
+   * Sends the first data along with the first packet, to a host that has accepted it before:
+   * {@link ConnectMethodOptions.fastOpen}. Default `false`; excludes `path` and `race`.
+   */
+  fastOpen?: boolean | undefined;
   /** Looks the name up, in place of getaddrinfo(3) on this package's threads. */
   lookup?: LookupFunction | undefined;
   /** Looks up and connects, racing addresses: `connectHappyEyeballs` of `@sock/dns` fits. */
@@ -48,7 +54,7 @@ export interface ConnectOptions {
     | undefined;
 }
 
-const known = ['host', 'port', 'path', 'timeout', 'signal', 'lookup', 'race'] as const;
+const known = ['host', 'port', 'path', 'timeout', 'signal', 'fastOpen', 'lookup', 'race'] as const;
 
 /**
  * Connects, and resolves with the connected socket.
@@ -72,11 +78,13 @@ export function connect(options: ConnectOptions): Promise<Socket> {
   const checked = checkOptions<ConnectOptions>(options, known);
   const { connectTimeout, dnsTimeout } = Socket.getDefaultTimeouts();
   const timeoutMs = checkTimeout(checked.timeout ?? connectTimeout);
+  const fastOpen = checkBoolean('options.fastOpen', checked.fastOpen ?? false);
   const limits: Limits = { signal: checkSignal(checked.signal), timeoutMs };
   if (checked.path !== undefined) {
     if (checked.host !== undefined || checked.port !== undefined) {
       throw invalidValue('options.path', 'excludes host and port', checked.path);
     }
+    if (fastOpen) throw invalidValue('options.fastOpen', 'excludes path', fastOpen);
     const path = checkPath(checked.path);
     return attempt('unix', limits, (socket, rest) => socket.connectUnix(path, rest));
   }
@@ -88,19 +96,23 @@ export function connect(options: ConnectOptions): Promise<Socket> {
       throw invalidType(`options.${name}`, 'a function', value);
     }
   }
-  if (isIP(host) !== 0) return attemptAt(host, port, limits);
+  if (isIP(host) !== 0) return attemptAt(host, port, limits, fastOpen);
   if (checked.race !== undefined) {
+    if (fastOpen) throw invalidValue('options.fastOpen', 'excludes race', fastOpen);
     return checked.race(host, port, { timeout: timeoutMs, signal: limits.signal });
   }
-  return byName(host, port, limits, dnsTimeout, checked.lookup);
+  const attemptOne: Attempt = (address, share) => attemptAt(address, port, share, fastOpen);
+  return byName(host, limits, dnsTimeout, checked.lookup, attemptOne);
 }
+
+type Attempt = (address: string, limits: Limits) => Promise<Socket>;
 
 async function byName(
   host: string,
-  port: number,
   { signal, timeoutMs }: Limits,
   dnsTimeoutMs: number,
   lookup: LookupFunction | undefined,
+  attemptOne: Attempt,
 ): Promise<Socket> {
   if (signal?.aborted) throw new AbortError(signal);
   const start = monotonicMs();
@@ -110,7 +122,7 @@ async function byName(
       ? await resolveHost(host, undefined, limits)
       : await callLookup(lookup, host, limits);
   return inOrder(addresses, timeoutMs, monotonicMs() - start, (address, shareMs) =>
-    attemptAt(address, port, { signal, timeoutMs: shareMs }),
+    attemptOne(address, { signal, timeoutMs: shareMs }),
   );
 }
 
@@ -138,9 +150,16 @@ function literals(hostname: string, found: unknown): string[] {
   });
 }
 
-function attemptAt(address: string, port: number, limits: Limits): Promise<Socket> {
+function attemptAt(
+  address: string,
+  port: number,
+  limits: Limits,
+  fastOpen: boolean,
+): Promise<Socket> {
   const family = isIPv4(address) ? 'ipv4' : 'ipv6';
-  return attempt(family, limits, (socket, rest) => socket.connect(address, port, rest));
+  return attempt(family, limits, (socket, rest) => {
+    return socket.connect(address, port, { ...rest, fastOpen });
+  });
 }
 
 async function attempt(

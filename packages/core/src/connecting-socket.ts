@@ -7,8 +7,14 @@ import { busyError, closedError, SocketError, systemError } from './errors.js';
 import { closeWhenForgotten, notForgotten } from './forgotten.js';
 import { isIP } from './ip.js';
 import { monotonicMs } from './monotonic.js';
-import { create, setOption } from './native-socket.js';
-import type { Limits, OperationOptions } from './operation.js';
+import { create } from './native-socket.js';
+import {
+  type ConnectMethodOptions,
+  type ConnectSyncOptions,
+  checkConnectOptions,
+  type Limits,
+  type OperationOptions,
+} from './operation.js';
 import { resolveHost, resolveHostSync } from './resolve.js';
 import type { SyncOptions } from './stream-socket.js';
 import {
@@ -34,32 +40,37 @@ export abstract class ConnectingSocket extends TunableSocket {
    * Connects to a literal address, or to a name that is looked up first, whose addresses of this
    * socket's family are tried in order.
    *
-   * @param options `timeout` (ms, name lookup included; default the socket's `connectTimeout`) and
-   * `signal`. After a failure the socket is as new, and may connect again.
+   * @param options `timeout` (ms, name lookup included; default the socket's `connectTimeout`),
+   * `signal` and `fastOpen`. After a failure the socket is as new, and may connect again.
    *
    * Rejects with `SocketError` (`ECONNREFUSED`, `EHOSTUNREACH`, `ENETUNREACH`, the kernel's own
    * `ETIMEDOUT`, `EISCONN`, `EALREADY`, …) with `address` and `port`, `TimeoutError`, `AbortError`,
    * `ResolveError`.
    * @see connect(2)
    */
-  connect(host: string, port: number, options?: OperationOptions): Promise<void> {
+  connect(host: string, port: number, options?: ConnectMethodOptions): Promise<void> {
     checkInetTarget(host, port, this.family);
-    const limits = this.limitsOf(options, this.#connectLimits);
-    if (isIP(host) !== 0) return this.#connect({ address: host, port }, limits);
-    return this.#connectByName(host, port, limits);
+    const { fastOpen, ...rest } = checkConnectOptions(options);
+    const limits = this.limitsOf(rest, this.#connectLimits);
+    if (isIP(host) !== 0) return this.#connect({ address: host, port }, limits, fastOpen);
+    return this.#connectByName(host, port, limits, fastOpen);
   }
 
-  /** Blocks this thread's event loop: {@link connect}, waiting up to `timeout`. */
-  connectSync(host: string, port: number, options?: SyncOptions): void {
+  /**
+   * Blocks this thread's event loop: {@link connect}, waiting up to `timeout`. Throws what
+   * `connect` rejects with.
+   */
+  connectSync(host: string, port: number, options?: ConnectSyncOptions): void {
     checkInetTarget(host, port, this.family);
-    const patience = this.patienceOf(options, this.#connectLimits);
+    const { fastOpen, ...rest } = checkConnectOptions(options);
+    const patience = this.patienceOf(rest, this.#connectLimits);
     if (isIP(host) !== 0) {
-      this.#connectSync({ address: host, port }, patience);
+      this.#connectSync({ address: host, port }, patience, fastOpen);
       return;
     }
     const limitMs = Math.min(patience.leftMs, this.timeouts.dnsTimeout);
     tryEach(resolveHostSync(host, this.#inetFamily, limitMs), (address) => {
-      this.#connectSync({ address, port }, patience);
+      this.#connectSync({ address, port }, patience, fastOpen);
     });
   }
 
@@ -73,21 +84,25 @@ export abstract class ConnectingSocket extends TunableSocket {
    * Rejects as {@link connect} does: with the last address's error, and all of them in
    * `cause.errors` when there were several; `EAFNOSUPPORT` when none is of the socket's family.
    */
-  connectTo(addresses: readonly ResolvedAddress[], options?: OperationOptions): Promise<void> {
+  connectTo(addresses: readonly ResolvedAddress[], options?: ConnectMethodOptions): Promise<void> {
     const targets = checkResolved(addresses, this.family);
-    const limits = this.limitsOf(options, this.#connectLimits);
+    const { fastOpen, ...rest } = checkConnectOptions(options);
+    const limits = this.limitsOf(rest, this.#connectLimits);
     return this.#connecting(limits, async () => {
-      await this.#attemptEach(ofFamily(targets, this.family), limits, 0);
+      await this.#attemptEach(ofFamily(targets, this.family), limits, 0, fastOpen);
     });
   }
 
   /** Blocks this thread's event loop: {@link connectTo}, waiting up to `timeout` in all. */
-  connectToSync(addresses: readonly ResolvedAddress[], options?: SyncOptions): void {
+  connectToSync(addresses: readonly ResolvedAddress[], options?: ConnectSyncOptions): void {
     const targets = checkResolved(addresses, this.family);
-    const patience = this.patienceOf(options, this.#connectLimits);
+    const { fastOpen, ...rest } = checkConnectOptions(options);
+    const patience = this.patienceOf(rest, this.#connectLimits);
     this.usable();
     this.#checkConnectable();
-    tryEach(ofFamily(targets, this.family), (target) => this.#connectSync(target, patience));
+    tryEach(ofFamily(targets, this.family), (target) => {
+      this.#connectSync(target, patience, fastOpen);
+    });
   }
 
   /**
@@ -144,26 +159,31 @@ export abstract class ConnectingSocket extends TunableSocket {
     return { signal: undefined, timeoutMs: this.timeouts.connectTimeout };
   }
 
-  #connect(target: Target, limits: Limits): Promise<void> {
-    return this.#connecting(limits, () => this.#attempt(target, limits));
+  #connect(target: Target, limits: Limits, fastOpen = false): Promise<void> {
+    return this.#connecting(limits, () => this.#attempt(target, limits, fastOpen));
   }
 
-  #connectByName(host: string, port: number, limits: Limits): Promise<void> {
+  #connectByName(host: string, port: number, limits: Limits, fastOpen: boolean): Promise<void> {
     return this.#connecting(limits, async () => {
       const start = monotonicMs();
       const addresses = await this.#lookUp(host, limits);
       const targets = addresses.map((address) => ({ address, port }));
-      await this.#attemptEach(targets, limits, monotonicMs() - start);
+      await this.#attemptEach(targets, limits, monotonicMs() - start, fastOpen);
     });
   }
 
-  async #attemptEach(targets: Target[], limits: Limits, spentMs: number): Promise<void> {
+  async #attemptEach(
+    targets: Target[],
+    limits: Limits,
+    spentMs: number,
+    fastOpen: boolean,
+  ): Promise<void> {
     const { signal, timeoutMs } = limits;
     let attempts = 0;
     await inOrder(targets, timeoutMs, spentMs, (target, shareMs) => {
       this.usable(signal);
       if (attempts++ > 0) this.#renew();
-      return this.#attempt(target, { signal, timeoutMs: shareMs });
+      return this.#attempt(target, { signal, timeoutMs: shareMs }, fastOpen);
     });
   }
 
@@ -182,7 +202,8 @@ export abstract class ConnectingSocket extends TunableSocket {
     this.setState('connected');
   }
 
-  async #attempt(target: Target, limits: Limits): Promise<void> {
+  async #attempt(target: Target, limits: Limits, fastOpen: boolean): Promise<void> {
+    this.fastOpenOnConnect(fastOpen);
     const connector = new Connector(this.endpoint, target);
     this.setup.connector = connector;
     this.endpoint.connector = connector;
@@ -209,10 +230,11 @@ export abstract class ConnectingSocket extends TunableSocket {
     }
   }
 
-  #connectSync(target: Target, patience: Patience): void {
+  #connectSync(target: Target, patience: Patience, fastOpen = false): void {
     this.usable();
     this.#checkConnectable();
     this.setState('failed');
+    this.fastOpenOnConnect(fastOpen);
     let result = startConnect(this.endpoint, target, false);
     while (result !== 0) {
       if (result === -Errno.EINPROGRESS) {
@@ -252,7 +274,7 @@ export abstract class ConnectingSocket extends TunableSocket {
     old.close();
     notForgotten(old);
     closeWhenForgotten(this.endpoint);
-    for (const [option, value] of this.setup.options ?? []) setOption(this.endpoint, option, value);
+    this.choose(this.endpoint);
   }
 
   get #inetFamily(): 'ipv4' | 'ipv6' {

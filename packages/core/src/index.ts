@@ -12,10 +12,11 @@ export {
   UnixSocketError,
 } from './errors.js';
 export { type IpAddress, parseIp } from './ip-address.js';
+export type { KeepAlive, KeepAliveOptions } from './keep-alive.js';
 export { type ListenOptions, listen } from './listen.js';
 export { monotonicMs } from './monotonic.js';
 export type { SocketOptions } from './native-socket.js';
-export type { OperationOptions } from './operation.js';
+export type { ConnectMethodOptions, ConnectSyncOptions, OperationOptions } from './operation.js';
 export {
   type Connection,
   type ConnectionHandler,
@@ -26,4 +27,6 @@ export {
 export { type ListeningSocket, Socket } from './socket.js';
 export type { ChunksOptions, Data, StreamSocket, SyncOptions } from './stream-socket.js';
 export type { ResolvedAddress } from './target.js';
+export type { TcpInfo, TcpState } from './tcp-info.js';
 export type { Timeouts } from './timeouts.js';
+export type { PeerCredentials } from './tunable-socket.js';

@@ -23,9 +23,21 @@ export interface ListenOptions {
   backlog?: number | undefined;
   /** Lets several listeners share the port, in workers for instance. Default `false`. */
   reusePort?: boolean | undefined;
+  /**
+   * How many unfinished connections may bring data with their first packet, 0 to 2^31−1: see
+   * {@link Socket.setFastOpen}. Default 0, none; excludes `path`.
+   */
+  fastOpen?: number | undefined;
 }
 
-export const listenOptionKeys = ['host', 'port', 'path', 'backlog', 'reusePort'] as const;
+export const listenOptionKeys = [
+  'host',
+  'port',
+  'path',
+  'backlog',
+  'reusePort',
+  'fastOpen',
+] as const;
 
 /**
  * A listening socket, at once.
@@ -53,10 +65,12 @@ export function listen(options: ListenOptions = {}): ListeningSocket {
     2 ** 31 - 1,
   );
   const reusePort = checkBoolean('options.reusePort', checked.reusePort ?? false);
+  const fastOpen = checkInteger('options.fastOpen', checked.fastOpen ?? 0, 0, 2 ** 31 - 1);
   if (path !== undefined) {
     if (host !== undefined || checked.port !== undefined) {
       throw invalidValue('options.path', 'excludes host and port', path);
     }
+    if (fastOpen > 0) throw invalidValue('options.fastOpen', 'excludes path', fastOpen);
     return begin(new Socket({ family: 'unix' }), backlog, (socket) => {
       socket.bindUnix(checkPath(path));
     });
@@ -67,6 +81,7 @@ export function listen(options: ListenOptions = {}): ListeningSocket {
     // Accepted sockets inherit it, so it costs no call per connection.
     socket.setNoDelay(true);
     if (reusePort) socket.setReusePort(true);
+    if (fastOpen > 0) socket.setFastOpen(fastOpen);
     socket.bind(address, port);
   };
   if (host !== undefined) {

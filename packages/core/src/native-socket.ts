@@ -91,3 +91,19 @@ export function getOption({ slot, generation }: Endpoint, option: number): numbe
   if (value < 0) throw lastCallError(value, {});
   return value;
 }
+
+export function setCongestion({ slot, generation }: Endpoint, name: string): void {
+  const result = binding.setCongestion(slot, generation, name);
+  if (result < 0) throw lastCallError(result, {});
+}
+
+export function congestionOf({ slot, generation }: Endpoint): string {
+  const name = binding.congestion(slot, generation);
+  if (typeof name === 'number') throw lastCallError(name, {});
+  return name;
+}
+
+export function setCloseOnExec({ slot, generation }: Endpoint, on: boolean): void {
+  const result = binding.setCloseOnExec(slot, generation, on);
+  if (result < 0) throw lastCallError(result, {});
+}

@@ -2,6 +2,14 @@ import type { Acceptor } from './acceptor.js';
 import type { Socket } from './socket.js';
 import type { Target } from './target.js';
 
+/** What was chosen for a socket: for the one that may take its place, and for handing it over. */
+export class Choices {
+  readonly options = new Map<number, number>();
+  congestion: string | null = null;
+  closeOnExec = true;
+  nonBlocking = true;
+}
+
 /** What only a socket that is not an accepted one needs; kept apart, since most are. */
 export class Setup {
   acceptor: Acceptor<Socket> | null = null;
@@ -10,6 +18,5 @@ export class Setup {
   /** Where a connect without waiting leads. */
   target: Target | undefined = undefined;
   bound = false;
-  /** Options that were set, for the socket that takes the place of one that failed to connect. */
-  options: Map<number, number> | null = null;
+  choices: Choices | null = null;
 }

@@ -9,7 +9,6 @@ type Call = (socket: Socket, to: { host: string; port: number; path: string }) =
 const internalMembers = [
   'acceptWaiting',
   'applyTimeouts',
-  'setOption',
   'setState',
   'setup',
   'setupIfAny',
@@ -17,14 +16,19 @@ const internalMembers = [
   'whenClosed',
   'joinsSends',
   'checkReady',
+  'choose',
   'endWithin',
+  'fastOpenOnConnect',
+  'get',
   'iterate',
   'limitsOf',
+  'noted',
   'patienceOf',
   'receiving',
   'refusal',
   'sendBlocking',
   'sending',
+  'set',
   'tryReceive',
   'unready',
 ];
@@ -101,10 +105,33 @@ const calls: Record<string, Call> = {
   connectToSync: (s, { host: address, port }) =>
     s.connectToSync([{ address, port, family: 'ipv4' }]),
   setReuseAddr: (s) => s.setReuseAddr(true),
+  getReuseAddr: (s) => s.getReuseAddr(),
   setReusePort: (s) => s.setReusePort(true),
+  getReusePort: (s) => s.getReusePort(),
   setNoDelay: (s) => s.setNoDelay(true),
   getNoDelay: (s) => s.getNoDelay(),
   setIpv6Only: (s) => s.setIpv6Only(true),
+  getIpv6Only: (s) => s.getIpv6Only(),
+  setKeepAlive: (s) => s.setKeepAlive({ count: 3 }),
+  getKeepAlive: (s) => s.getKeepAlive(),
+  setRecvBufferSize: (s) => s.setRecvBufferSize(30_000),
+  getRecvBufferSize: (s) => s.getRecvBufferSize() > 0,
+  setSendBufferSize: (s) => s.setSendBufferSize(30_000),
+  getSendBufferSize: (s) => s.getSendBufferSize() > 0,
+  setCongestion: (s) => s.setCongestion('reno'),
+  getCongestion: (s) => s.getCongestion().length > 0,
+  setFastOpen: (s) => s.setFastOpen(8),
+  getFastOpen: (s) => s.getFastOpen(),
+  setUserTimeout: (s) => s.setUserTimeout(5_000),
+  getUserTimeout: (s) => s.getUserTimeout(),
+  setCloseOnExec: (s) => s.setCloseOnExec(true),
+  getCloseOnExec: (s) => s.getCloseOnExec(),
+  setNonBlocking: (s) => s.setNonBlocking(true),
+  getNonBlocking: (s) => s.getNonBlocking(),
+  tcpInfo: (s) => s.tcpInfo().state,
+  peerCredentials: (s) => (s.peerCredentials?.pid === process.pid ? 'a peer' : undefined),
+  setTimeout: (s) => s.setTimeout(1_000),
+  getTimeout: (s) => s.getTimeout(),
   setTimeouts: (s) => s.setTimeouts({ operationTimeout: 1_000 }),
   getTimeouts: (s) => s.getTimeouts().dnsTimeout,
   ref: (s) => s.ref() === s,
@@ -164,6 +191,27 @@ const tcp = `
  setNoDelay              nothing      nothing      nothing      nothing      nothing      CLOSED
  getNoDelay              false        true         true         true         true         CLOSED
  setIpv6Only             ENOPROTOOPT  ENOPROTOOPT  ENOPROTOOPT  ENOPROTOOPT  ENOPROTOOPT  CLOSED
+ getReuseAddr            false        false        false        false        true         CLOSED
+ getReusePort            false        false        false        false        false        CLOSED
+ getIpv6Only             ENOTSUP      ENOTSUP      ENOTSUP      ENOTSUP      ENOTSUP      CLOSED
+ setKeepAlive            nothing      nothing      nothing      nothing      nothing      CLOSED
+ getKeepAlive            false        false        false        false        false        CLOSED
+ setRecvBufferSize       nothing      nothing      nothing      nothing      nothing      CLOSED
+ getRecvBufferSize       true         true         true         true         true         CLOSED
+ setSendBufferSize       nothing      nothing      nothing      nothing      nothing      CLOSED
+ getSendBufferSize       true         true         true         true         true         CLOSED
+ setCongestion           nothing      nothing      nothing      nothing      nothing      CLOSED
+ getCongestion           true         true         true         true         true         CLOSED
+ getFastOpen             0            0            0            0            0            CLOSED
+ setUserTimeout          nothing      nothing      nothing      nothing      nothing      CLOSED
+ getUserTimeout          Infinity     Infinity     Infinity     Infinity     Infinity     CLOSED
+ setCloseOnExec          nothing      nothing      nothing      nothing      nothing      CLOSED
+ getCloseOnExec          true         true         true         true         true         CLOSED
+ setNonBlocking          nothing      nothing      nothing      nothing      nothing      CLOSED
+ getNonBlocking          true         true         true         true         true         CLOSED
+ peerCredentials         nothing      nothing      nothing      nothing      nothing      nothing
+ setTimeout              nothing      nothing      nothing      nothing      nothing      nothing
+ getTimeout              Infinity     Infinity     Infinity     Infinity     Infinity     Infinity
  setTimeouts             nothing      nothing      nothing      nothing      nothing      nothing
  getTimeouts             5000         5000         5000         5000         5000         5000
  ref                     true         true         true         true         true         true
@@ -178,6 +226,8 @@ const tcp = `
  sendQueueBytes          0            0            0            0            0            0
  sendQueueMax            16777216     16777216     16777216     16777216     16777216     16777216
 
+ setFastOpen    nothing    nothing    EINVAL     EINVAL     EINVAL     nothing    nothing    CLOSED
+ tcpInfo        closed     closed     syn-sent   established  close-wait  closed   listening  CLOSED
  bind           nothing    EINVAL     EINVAL     EINVAL     EINVAL     nothing    EINVAL     CLOSED
  listen         EDEST      nothing    EINVAL     EINVAL     EINVAL     EINVAL     nothing    CLOSED
  connect        nothing    nothing    ~EALREADY  ~EISCONN   ~EISCONN   ~EISCONN   ~EISCONN   ~CLOSED
@@ -213,6 +263,18 @@ const unix = `
  setNoDelay       ENOTSUP    ENOTSUP    ENOTSUP    ENOTSUP      ENOTSUP    CLOSED
  getNoDelay       ENOTSUP    ENOTSUP    ENOTSUP    ENOTSUP      ENOTSUP    CLOSED
  setIpv6Only      ENOTSUP    ENOTSUP    ENOTSUP    ENOTSUP      ENOTSUP    CLOSED
+ getReusePort     false      false      false      false        false      CLOSED
+ getReuseAddr     false      false      false      false        false      CLOSED
+ setKeepAlive     ENOTSUP    ENOTSUP    ENOTSUP    ENOTSUP      ENOTSUP    CLOSED
+ getKeepAlive     ENOTSUP    ENOTSUP    ENOTSUP    ENOTSUP      ENOTSUP    CLOSED
+ setCongestion    ENOTSUP    ENOTSUP    ENOTSUP    ENOTSUP      ENOTSUP    CLOSED
+ getCongestion    ENOTSUP    ENOTSUP    ENOTSUP    ENOTSUP      ENOTSUP    CLOSED
+ setFastOpen      ENOTSUP    ENOTSUP    ENOTSUP    ENOTSUP      ENOTSUP    CLOSED
+ getFastOpen      ENOTSUP    ENOTSUP    ENOTSUP    ENOTSUP      ENOTSUP    CLOSED
+ setUserTimeout   ENOTSUP    ENOTSUP    ENOTSUP    ENOTSUP      ENOTSUP    CLOSED
+ getUserTimeout   ENOTSUP    ENOTSUP    ENOTSUP    ENOTSUP      ENOTSUP    CLOSED
+ tcpInfo          ENOTSUP    ENOTSUP    ENOTSUP    ENOTSUP      ENOTSUP    CLOSED
+ peerCredentials  nothing    a peer     a peer     a peer       nothing    nothing
  family           unix       unix       unix       unix         unix       unix
  localPort        nothing    nothing    nothing    nothing      nothing    nothing
  remoteAddress    nothing    @name      @name      @name        nothing    nothing

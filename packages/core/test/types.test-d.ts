@@ -3,18 +3,22 @@
 import type * as dns from 'node:dns';
 import {
   type ChunksOptions,
+  type ConnectMethodOptions,
   type ConnectOptions,
   cidrMatch,
   connect,
   type Data,
   type IpAddress,
   isSocketError,
+  type KeepAlive,
+  type KeepAliveOptions,
   type ListeningSocket,
   type ListenOptions,
   type LookupFunction,
   lastError,
   listen,
   type OperationOptions,
+  type PeerCredentials,
   parseIp,
   ResolveError,
   Socket,
@@ -24,6 +28,8 @@ import {
   type SocketOptions,
   type StreamSocket,
   type SyncOptions,
+  type TcpInfo,
+  type TcpState,
   TimeoutError,
   type Timeouts,
   UnixSocketError,
@@ -133,4 +139,31 @@ export function addresses(text: string): boolean {
   // @ts-expect-error: a network is a string
   cidrMatch(text, { address: text, prefix: 8 });
   return cidrMatch(text, '10.0.0.0/8');
+}
+
+export function tunes(socket: Socket, keepAlive: KeepAliveOptions): TcpInfo {
+  socket.setKeepAlive(keepAlive);
+  socket.setKeepAlive({ idle: undefined, count: 3 });
+  socket.setKeepAlive(false);
+  const found: KeepAlive | false = socket.getKeepAlive();
+  if (found !== false) socket.setKeepAlive(found);
+  // @ts-expect-error: on with which values?
+  socket.setKeepAlive(true);
+  socket.setFastOpen(false);
+  // @ts-expect-error: the length of a queue
+  socket.setFastOpen(true);
+  same<ReturnType<typeof socket.getCongestion>, string>(true);
+  const peer: PeerCredentials | undefined = socket.peerCredentials;
+  const state: TcpState = socket.tcpInfo().state;
+  const rtt: number | undefined = socket.tcpInfo().rtt;
+  // @ts-expect-error: an older kernel does not tell
+  const sure: number = socket.tcpInfo().deliveryRate;
+  return { ...socket.tcpInfo(), state, rtt: rtt ?? sure ?? peer?.uid };
+}
+
+export function connectsFast(socket: Socket, options: ConnectMethodOptions): Promise<void> {
+  socket.connectSync('127.0.0.1', 1, { timeout: 5, fastOpen: true });
+  // @ts-expect-error: a Unix socket has no packets
+  void socket.connectUnix('@x', { fastOpen: true });
+  return socket.connect('127.0.0.1', 1, { ...options, fastOpen: true });
 }

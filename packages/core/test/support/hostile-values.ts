@@ -35,7 +35,16 @@ export function describeHostileValues(backend: 'epoll' | 'poll'): void {
 
   const limits = options({ timeout: time, signal: odd });
   const patience = options({ timeout: time });
-  const target = { host, port, path, timeout: time, signal: odd, lookup: odd, race: odd };
+  const target = {
+    host,
+    port,
+    path,
+    timeout: time,
+    signal: odd,
+    fastOpen: flag,
+    lookup: odd,
+    race: odd,
+  };
 
   const methods: Record<string, Arguments> = {
     send: [odd, limits],
@@ -56,8 +65,8 @@ export function describeHostileValues(backend: 'epoll' | 'poll'): void {
     bind: [host, port],
     bindUnix: [path],
     listen: [options({ backlog: odd })],
-    connect: [host, port, limits],
-    connectSync: [host, port, patience],
+    connect: [host, port, options({ timeout: time, signal: odd, fastOpen: flag })],
+    connectSync: [host, port, options({ timeout: time, fastOpen: flag })],
     tryConnect: [host, port],
     connectUnix: [path, limits],
     connectUnixSync: [path, patience],
@@ -67,13 +76,22 @@ export function describeHostileValues(backend: 'epoll' | 'poll'): void {
     setReusePort: [flag],
     setNoDelay: [flag],
     setIpv6Only: [flag],
+    setCloseOnExec: [flag],
+    setNonBlocking: [flag],
+    setKeepAlive: [fc.oneof(flag, options({ idle: odd, interval: odd, count: odd }))],
+    setRecvBufferSize: [odd],
+    setSendBufferSize: [odd],
+    setCongestion: [odd],
+    setFastOpen: [odd],
+    setUserTimeout: [odd],
+    setTimeout: [time],
     setTimeouts: [options({ connectTimeout: time, dnsTimeout: time, operationTimeout: time })],
   };
 
   const functions: Record<string, readonly [Arguments, Call]> = {
     connect: [[options(target)], ([arg]) => connect(arg as never)],
     listen: [
-      [options({ host, port, path, backlog: odd, reusePort: flag })],
+      [options({ host, port, path, backlog: odd, reusePort: flag, fastOpen: odd })],
       ([arg]) => listen(arg as never),
     ],
     serve: [

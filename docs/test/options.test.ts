@@ -1,0 +1,30 @@
+import { describeWithPeers, openNetwork, runScript } from '@sock/testing';
+import { bodyOf, expectOutput, run } from './example.js';
+
+// A busy machine takes its time to make namespaces and processes.
+jest.setTimeout(30_000);
+
+describe('of options, the example', () => {
+  it('tuning tells what the kernel has made of it', async () => {
+    expectOutput(await run('tuning'), [
+      '{ idle: 30000, interval: 5000, count: 3 }',
+      '65536',
+      'established 5',
+    ]);
+  });
+
+  it('credentials knows who has connected', async () => {
+    expectOutput(await run('credentials'), ['true true']);
+  });
+});
+
+describeWithPeers(['network namespaces'], 'of options, the example', () => {
+  it('fast-open sends data with the first packet, the second time', async () => {
+    const { near } = await openNetwork();
+    await near.setSysctl('ipv4/tcp_fastopen', 3);
+    expectOutput(await runScript(bodyOf('fast-open'), { namespace: near }), [
+      'first, with the first packet: false',
+      'second, with the first packet: true',
+    ]);
+  });
+});
