@@ -1,7 +1,9 @@
+import type { SocketType } from '@sock/native';
 import { inOrder } from './addresses.js';
 import { AbortError, ResolveError } from './errors.js';
 import { isIP, isIPv4 } from './ip.js';
 import { monotonicMs } from './monotonic.js';
+import type { SocketOptions } from './native-socket.js';
 import type { Limits } from './operation.js';
 import { resolveHost, withLimits } from './resolve.js';
 import { Socket } from './socket.js';
@@ -14,6 +16,7 @@ import {
   checkPort,
   checkSignal,
   checkTimeout,
+  checkUnixType,
   invalidType,
   invalidValue,
 } from './validate.js';
@@ -33,6 +36,8 @@ export interface ConnectOptions {
   port?: number | undefined;
   /** A Unix path, or `@name` in Linux's abstract namespace; excludes `host` and `port`. */
   path?: string | undefined;
+  /** With a path, the type of the listener: `'stream'` (default) or `'seqpacket'`. */
+  type?: SocketType | undefined;
   /** Milliseconds for all of it, the name lookup included. Default 30,000; `Infinity`: no limit. */
   timeout?: number | undefined;
   /** Gives up on all of it, with {@link AbortError}; no socket is left behind. */
@@ -54,7 +59,17 @@ export interface ConnectOptions {
     | undefined;
 }
 
-const known = ['host', 'port', 'path', 'timeout', 'signal', 'fastOpen', 'lookup', 'race'] as const;
+const known = [
+  'host',
+  'port',
+  'path',
+  'type',
+  'timeout',
+  'signal',
+  'fastOpen',
+  'lookup',
+  'race',
+] as const;
 
 /**
  * Connects, and resolves with the connected socket.
@@ -80,13 +95,16 @@ export function connect(options: ConnectOptions): Promise<Socket> {
   const timeoutMs = checkTimeout(checked.timeout ?? connectTimeout);
   const fastOpen = checkBoolean('options.fastOpen', checked.fastOpen ?? false);
   const limits: Limits = { signal: checkSignal(checked.signal), timeoutMs };
+  const type = checkUnixType(checked.type, checked.path);
   if (checked.path !== undefined) {
     if (checked.host !== undefined || checked.port !== undefined) {
       throw invalidValue('options.path', 'excludes host and port', checked.path);
     }
     if (fastOpen) throw invalidValue('options.fastOpen', 'excludes path', fastOpen);
     const path = checkPath(checked.path);
-    return attempt('unix', limits, (socket, rest) => socket.connectUnix(path, rest));
+    return attempt({ family: 'unix', type }, limits, (socket, rest) =>
+      socket.connectUnix(path, rest),
+    );
   }
   const host = checkHost(checked.host ?? 'localhost');
   const port = checkPort(checked.port);
@@ -157,22 +175,22 @@ function attemptAt(
   fastOpen: boolean,
 ): Promise<Socket> {
   const family = isIPv4(address) ? 'ipv4' : 'ipv6';
-  return attempt(family, limits, (socket, rest) => {
+  return attempt({ family }, limits, (socket, rest) => {
+    socket.setNoDelay(true);
     return socket.connect(address, port, { ...rest, fastOpen });
   });
 }
 
 async function attempt(
-  family: 'ipv4' | 'ipv6' | 'unix',
+  options: SocketOptions,
   { signal, timeoutMs }: Limits,
   run: (
     socket: Socket,
     options: { signal: AbortSignal | undefined; timeout: number },
   ) => Promise<void>,
 ): Promise<Socket> {
-  const socket = new Socket({ family });
+  const socket = new Socket(options);
   try {
-    if (family !== 'unix') socket.setNoDelay(true);
     await run(socket, { signal, timeout: timeoutMs });
     return socket;
   } catch (error) {

@@ -1,3 +1,4 @@
+import type { SocketType } from '@sock/native';
 import { SocketError } from './errors.js';
 import { isIPv4 } from './ip.js';
 import { backlogDefault, type ListeningSocket, Socket } from './socket.js';
@@ -8,6 +9,7 @@ import {
   checkOptions,
   checkPath,
   checkPort,
+  checkUnixType,
   invalidValue,
 } from './validate.js';
 
@@ -19,6 +21,8 @@ export interface ListenOptions {
   port?: number | undefined;
   /** A Unix path, or `@name` in Linux's abstract namespace; excludes `host` and `port`. */
   path?: string | undefined;
+  /** With a path: `'stream'` (default), or `'seqpacket'`, whose messages keep their borders. */
+  type?: SocketType | undefined;
   /** Connections that may wait to be accepted, 1 to 2^31−1. Default 4096. */
   backlog?: number | undefined;
   /** Lets several listeners share the port, in workers for instance. Default `false`. */
@@ -34,6 +38,7 @@ export const listenOptionKeys = [
   'host',
   'port',
   'path',
+  'type',
   'backlog',
   'reusePort',
   'fastOpen',
@@ -66,12 +71,13 @@ export function listen(options: ListenOptions = {}): ListeningSocket {
   );
   const reusePort = checkBoolean('options.reusePort', checked.reusePort ?? false);
   const fastOpen = checkInteger('options.fastOpen', checked.fastOpen ?? 0, 0, 2 ** 31 - 1);
+  const type = checkUnixType(checked.type, path);
   if (path !== undefined) {
     if (host !== undefined || checked.port !== undefined) {
       throw invalidValue('options.path', 'excludes host and port', path);
     }
     if (fastOpen > 0) throw invalidValue('options.fastOpen', 'excludes path', fastOpen);
-    return begin(new Socket({ family: 'unix' }), backlog, (socket) => {
+    return begin(new Socket({ family: 'unix', type }), backlog, (socket) => {
       socket.bindUnix(checkPath(path));
     });
   }

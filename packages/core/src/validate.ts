@@ -1,6 +1,7 @@
 /** Checks of arguments: a wrong one is a TypeError or RangeError that names it, in Node's shape. */
 
 import { types } from 'node:util';
+import { type SocketType, types as socketTypes } from '@sock/native';
 import { isIP } from './ip.js';
 
 /** The name of a thing, if it has a plain one. Proxies and getters may throw, or give anything. */
@@ -146,6 +147,15 @@ export function checkPath(value: unknown): string {
     throw invalidValue('path', 'names the abstract namespace, which only Linux has', value);
   }
   return value;
+}
+
+/** The type of a Unix socket; whatever has no path is a stream. */
+export function checkUnixType(value: unknown, path: unknown): SocketType {
+  const type = checkOneOf('options.type', value ?? 'stream', socketTypes);
+  if (type !== 'stream' && path === undefined) {
+    throw invalidValue('options.type', `can be '${type}' only with a path`, type);
+  }
+  return type;
 }
 
 function keysOf(value: unknown, name: string): string[] {

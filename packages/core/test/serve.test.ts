@@ -63,7 +63,7 @@ describe('a server', () => {
     }
   });
 
-  it('ends a connection in order when its handler is done, so that the last bytes arrive', async () => {
+  it('ends a connection in order when its handler is done: the last bytes arrive', async () => {
     const reply = Buffer.alloc(4 * 1024 * 1024, 'x');
     const server = serving(async (socket) => {
       await socket.sendAll(reply);
@@ -98,7 +98,7 @@ describe('a server', () => {
     expect(server.connections).toBe(0);
   });
 
-  it('closes the connection of a handler that throws or rejects, and serves the others', async () => {
+  it('closes the connection of a handler that fails, and serves the others', async () => {
     const faults = [
       () => {
         throw new Error('thrown');

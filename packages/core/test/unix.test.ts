@@ -49,6 +49,20 @@ function leaveStaleFile(at: string): void {
 const inUse = { code: 'EADDRINUSE', errno: -98, syscall: 'bind' };
 
 describe('a path', () => {
+  it('carries messages with their borders, of type seqpacket', async () => {
+    const listener = cleanup.add(listen({ path, type: 'seqpacket' }));
+    const near = cleanup.add(await connect({ path, type: 'seqpacket' }));
+    const far = cleanup.add(await listener.accept());
+    for (const message of ['one', 'two']) await near.sendAll(message);
+    expect([String(await far.recv()), String(await far.recv())]).toEqual(['one', 'two']);
+    const error = await failureOf(connect({ path }));
+    expect(error).toMatchObject({ code: 'EPROTOTYPE', path });
+    for (const make of [listen, connect]) {
+      const call = () => make({ host: '127.0.0.1', port: 1, type: 'seqpacket' });
+      expect(thrownBy(call).message).toContain('"options.type"');
+    }
+  });
+
   it('carries a conversation, and tells both sides its name', async () => {
     const listener = cleanup.add(listen({ path }));
     const near = cleanup.add(await connect({ path }));
