@@ -63,10 +63,16 @@ export interface Binding {
   wait(slot: number, generation: number, events: number, timeoutMs: number): number;
   accept(slot: number, generation: number, wait: boolean): number;
 
-  lookup(id: number, host: string, family: number): boolean;
-  cancelLookup(id: number): void;
+  lookup(pool: number, id: number, host: string, family: number, flags: number): boolean;
+  lookupName(pool: number, id: number, address: string): boolean;
+  cancelLookup(pool: number, id: number): void;
   lookupSync(host: string, family: number, timeoutMs: number): string[] | number | null;
   describeLookup(gaiCode: number): string;
+  openPool(threads: number, threadsMax: number, pendingMax: number): number;
+  resizePool(pool: number, pendingMax: number): void;
+  closePool(pool: number): void;
+  poolThreads(pool: number): number;
+  sourceAddress(host: string): string;
 }
 
 /** The errno values that our code looks at, positive. */

@@ -29,6 +29,7 @@ export const {
   binding,
   holdLoop,
   lookup,
+  lookupName,
   pin,
   releaseLoop,
   returnDeadlineId,

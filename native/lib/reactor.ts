@@ -32,9 +32,11 @@ const sinks: (Sink | undefined)[] = [];
 const deadlineSinks: (DeadlineSink | undefined)[] = [];
 const freeDeadlineIds: number[] = [];
 const lookupSinks = new Map<number, LookupSink>();
-let lastLookupId = 0;
-/** More than can ever be waiting; small, since answers come in an array by id. */
-const lookupIds = 4096;
+/** Ids are reused, since answers come in an array by id. */
+const freeLookupIds: number[] = [];
+let lookupIdCount = 0;
+/** The threads of `connect(host)`; others are opened with `binding.openPool`. */
+const defaultPool = 0;
 
 export const binding: Binding = createBinding(process.env.SOCK_BACKEND ?? '', deliver);
 const { control, records, chunks, answers } = binding;
@@ -77,28 +79,49 @@ function onLookedUp(id: number, gaiCode: number, errno: number): void {
   const addresses = answers[id] ?? [];
   answers[id] = undefined;
   if (sink === undefined) return;
-  lookupSinks.delete(id);
-  releaseLoop();
+  forgetLookup(id);
   sink(addresses, gaiCode, errno);
 }
 
-/**
- * Looks a name up on the addon's own threads. `family` is a position in `families`, or −1 for any.
- * Returns a function that gives up on it, or null when too many lookups are waiting.
- */
-export function lookup(host: string, family: number, sink: LookupSink): (() => void) | null {
-  let id = lastLookupId;
-  do id = (id + 1) % lookupIds;
-  while (lookupSinks.has(id));
-  if (!binding.lookup(id, host, family)) return null;
-  lastLookupId = id;
+function ask(pool: number, sink: LookupSink, submit: (id: number) => boolean): (() => void) | null {
+  const id = freeLookupIds.pop() ?? lookupIdCount++;
+  if (!submit(id)) {
+    freeLookupIds.push(id);
+    return null;
+  }
   lookupSinks.set(id, sink);
   holdLoop();
   return () => {
-    if (!lookupSinks.delete(id)) return;
-    binding.cancelLookup(id);
-    releaseLoop();
+    if (lookupSinks.get(id) !== sink) return;
+    binding.cancelLookup(pool, id);
+    forgetLookup(id);
   };
+}
+
+function forgetLookup(id: number): void {
+  lookupSinks.delete(id);
+  freeLookupIds.push(id);
+  releaseLoop();
+}
+
+/**
+ * Looks a name up on the addon's own threads. `family` is a position in `families`, or −1 for any;
+ * `flags` are getaddrinfo's. Returns a function that gives up on it, or null when too many lookups
+ * are waiting. The sink is a function of this lookup alone.
+ */
+export function lookup(
+  host: string,
+  family: number,
+  sink: LookupSink,
+  pool = defaultPool,
+  flags = 0,
+): (() => void) | null {
+  return ask(pool, sink, (id) => binding.lookup(pool, id, host, family, flags));
+}
+
+/** The same for the name of an address, which comes as the only one of the answer. */
+export function lookupName(address: string, sink: LookupSink, pool: number): (() => void) | null {
+  return ask(pool, sink, (id) => binding.lookupName(pool, id, address));
 }
 
 /** From now on records of the slot go to the sink, and the sink is kept alive. */

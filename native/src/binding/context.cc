@@ -108,7 +108,7 @@ uv_handle_t* Context::main_handle() {
 void Context::on_cleanup(napi_async_cleanup_hook_handle, void* data) {
   auto* self = static_cast<Context*>(data);
   self->waiter_.reset();
-  self->resolver_.reset();
+  self->resolvers_.clear();
   self->reactor_.reset();
   self->memory_.reset();
   uv_close(reinterpret_cast<uv_handle_t*>(&self->timer_), on_closed);
@@ -168,14 +168,6 @@ Source* Context::adopt(sys::UniqueFd fd, Kind kind) {
     slots.add_page(reinterpret_cast<reactor::SharedWords*>(words));
   }
   return &slots.take(std::move(fd), kind);
-}
-
-dns::Resolver& Context::resolver() {
-  if (resolver_ == nullptr) {
-    const auto wake = [](void* handle) { uv_async_send(static_cast<uv_async_t*>(handle)); };
-    resolver_ = std::make_unique<dns::Resolver>(dns::Limits{}, wake, &wakeup_);
-  }
-  return *resolver_;
 }
 
 void Context::remember_file(const Source& source, const sys::SockAddr& address,

@@ -82,8 +82,12 @@ class Context {
   bool chunks_pending() const { return record_count_ > 0; }
   void hold_loop(bool on);
   void update_timer();
-  // Started by its first use.
-  dns::Resolver& resolver();
+  // A pool of threads that look names up; the default one is started by its first use. Null when
+  // there is none of that number.
+  dns::Resolver* resolver(uint32_t pool);
+  uint32_t open_pool(const dns::Limits& limits);
+  void close_pool(uint32_t pool) { resolvers_.erase(pool); }
+  void cancel_lookup(uint32_t pool, uint32_t id);
   // The socket file that this source's bind made; close() removes it.
   void remember_file(const reactor::Source& source, const sys::SockAddr& address,
                      const sys::FileId& file);
@@ -91,6 +95,7 @@ class Context {
 
  private:
   static constexpr size_t kRecordsMax = 1024;
+  static constexpr uint32_t kDefaultPool = 0;
   static constexpr size_t kEventsMax = Waiter::kEventsMax;
   // One event of a stream writes at most a chunk (or readable) and a writable record.
   static constexpr size_t kRecordsPerEvent = 2;
@@ -106,6 +111,7 @@ class Context {
   void accept_for(reactor::Source& source, size_t records_reserved);
   void take_deadlines();
   void take_answers();
+  dns::Resolver* add_pool(uint32_t pool, const dns::Limits& limits);
   void record(uint32_t subject, int32_t kind, int64_t value, uint32_t extra);
   void deliver();
   void on_ready();   // the poller's descriptor is readable
@@ -144,7 +150,8 @@ class Context {
   double timer_at_ms_ = reactor::Deadlines::kNone;
 
   // Declared last: their threads use the poller and the wake-up handle, so they end first.
-  std::unique_ptr<dns::Resolver> resolver_;
+  std::unordered_map<uint32_t, std::unique_ptr<dns::Resolver>> resolvers_;
+  uint32_t last_pool_ = kDefaultPool;
   std::unique_ptr<Waiter> waiter_;
 };
 

@@ -50,7 +50,25 @@ struct Job {
 
 }  // namespace
 
-Answer system_lookup(const Question& question) {
+namespace {
+
+Answer look_up_name(const Question& question) {
+  Answer answer;
+  answer.id = question.id;
+  Result<sys::SockAddr> address = sys::SockAddr::from_literal(question.host, 0);
+  if (!address.ok()) {
+    answer.gai_code = EAI_NONAME;
+    return answer;
+  }
+  char name[NI_MAXHOST];
+  answer.gai_code = ::getnameinfo(address.value().get(), address.value().size(), name, sizeof(name),
+                                  nullptr, 0, NI_NAMEREQD);
+  if (answer.gai_code == EAI_SYSTEM) answer.system_errno = errno;
+  if (answer.gai_code == 0) answer.name = name;
+  return answer;
+}
+
+Answer look_up_addresses(const Question& question) {
   addrinfo hints{};
   hints.ai_family = question.family;
   hints.ai_flags = question.flags;
@@ -79,6 +97,12 @@ Answer system_lookup(const Question& question) {
   return answer;
 }
 
+}  // namespace
+
+Answer system_lookup(const Question& question) {
+  return question.reverse ? look_up_name(question) : look_up_addresses(question);
+}
+
 struct Resolver::State : std::enable_shared_from_this<Resolver::State> {
   State(const Limits& limits_given, void (*notify_given)(void*), void* argument,
         Lookup lookup_given)
@@ -98,7 +122,7 @@ struct Resolver::State : std::enable_shared_from_this<Resolver::State> {
   void answer_next(std::unique_lock<std::mutex>& lock);
   unsigned working_count() const { return thread_count - stuck_count; }
 
-  const Limits limits;
+  Limits limits;
   const Lookup lookup;
   std::mutex mutex;
   std::condition_variable wake;
@@ -216,13 +240,23 @@ Resolver::~Resolver() {
   state_->wake.notify_all();
 }
 
-bool Resolver::submit(uint32_t id, std::string host, int family, int flags, uint16_t port) {
+bool Resolver::submit(Question question) {
   const std::lock_guard lock(state_->mutex);
   if (state_->pending.size() >= state_->limits.pending_max) return false;
-  state_->pending.push_back(Question{id, std::move(host), family, flags, port});
+  state_->pending.push_back(std::move(question));
   state_->ensure_workers();
   state_->wake.notify_one();
   return true;
+}
+
+void Resolver::set_pending_max(size_t pending_max) {
+  const std::lock_guard lock(state_->mutex);
+  state_->limits.pending_max = pending_max;
+}
+
+Load Resolver::load() const {
+  const std::lock_guard lock(state_->mutex);
+  return {state_->thread_count, state_->stuck_count, state_->pending.size()};
 }
 
 void Resolver::cancel(uint32_t id) {

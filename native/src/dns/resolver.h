@@ -1,5 +1,5 @@
-// getaddrinfo(3) on threads of our own, so that a slow name server never holds up the file system
-// and crypto work that waits for libuv's few.
+// getaddrinfo(3) and getnameinfo(3) on threads of our own, so that a slow name server never holds
+// up the file system and crypto work that waits for libuv's few.
 #pragma once
 
 #include <cstddef>
@@ -15,10 +15,12 @@ namespace sock::dns {
 
 struct Question {
   uint32_t id = 0;
+  // A name whose addresses are wanted; or with `reverse` a literal address whose name is.
   std::string host;
   int family = 0;  // AF_UNSPEC, AF_INET or AF_INET6
   int flags = 0;   // AI_*
   uint16_t port = 0;
+  bool reverse = false;
 };
 
 struct Answer {
@@ -26,12 +28,14 @@ struct Answer {
   int gai_code = 0;      // 0 or one of EAI_*
   int system_errno = 0;  // with EAI_SYSTEM
   std::vector<sys::SockAddr> addresses;
+  std::string name{};  // to a reverse question
 };
 
 // Looks a name up, for as long as it takes, on one of the resolver's threads.
 using Lookup = std::function<Answer(const Question&)>;
 
-// What the system's resolver says, in its order, each address once and with the port asked for.
+// What the system's resolver says. Addresses are in its order, each once and with the port asked
+// for; an address without a name is EAI_NONAME.
 Answer system_lookup(const Question& question);
 
 struct Limits {
@@ -41,6 +45,13 @@ struct Limits {
   unsigned threads_max = 16;
   size_t pending_max = 1000;  // questions that no thread has taken yet
   unsigned idle_ms = 5000;    // a thread with nothing to do for so long ends
+};
+
+// Threads there are, those of them whose lookup was given up, and questions nobody has taken yet.
+struct Load {
+  unsigned threads = 0;
+  unsigned stuck = 0;
+  size_t pending = 0;
 };
 
 // All methods are for one thread, the owner's. Deadlines are the owner's business too: it cancels
@@ -57,7 +68,10 @@ class Resolver {
   Resolver& operator=(const Resolver&) = delete;
 
   // False when the queue is full. An id may be used again once it was answered or cancelled.
-  bool submit(uint32_t id, std::string host, int family, int flags, uint16_t port);
+  bool submit(Question question);
+  // For questions to come: what waits already goes on waiting.
+  void set_pending_max(size_t pending_max);
+  Load load() const;
   void cancel(uint32_t id);
   std::vector<Answer> take();
 

@@ -131,6 +131,14 @@ Result<SockAddr> peer_address(int fd) {
   return address;
 }
 
+Result<SockAddr> source_address(const SockAddr& destination) {
+  Result<UniqueFd> socket = open_socket(destination.family(), SOCK_DGRAM);
+  if (!socket.ok()) return socket.error();
+  const Status connected = connect_socket(socket.value().get(), destination);
+  if (!connected.ok()) return connected.error();
+  return local_address(socket.value().get());
+}
+
 Result<int> wait_for(int fd, int events, double timeout_ms) {
   const bool forever = timeout_ms < 0 || std::isinf(timeout_ms);
   const double deadline_ms = forever ? 0 : now_ms() + timeout_ms;

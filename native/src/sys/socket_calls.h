@@ -41,6 +41,9 @@ Result<int> get_option(int fd, int level, int name);
 Status set_option(int fd, int level, int name, int value);
 Result<SockAddr> local_address(int fd);
 Result<SockAddr> peer_address(int fd);
+// From which address the system would send to this one: asked by connecting a datagram socket,
+// which sends nothing. ENETUNREACH and the like where there is no route.
+Result<SockAddr> source_address(const SockAddr& destination);
 
 // Blocks this thread until one of the poll(2) events holds or the time is over (negative: never).
 // Returns the events, or 0 when the time was over.

@@ -132,7 +132,7 @@ struct Fixture {
   }
 
   bool ask(uint32_t id, const std::string& host) {
-    return resolver->submit(id, host, AF_UNSPEC, 0, 80);
+    return resolver->submit({id, host, AF_UNSPEC, 0, 80});
   }
   // Takes answers until there are as many as asked for; their ids in the order they came.
   std::vector<uint32_t> take_ids(size_t count) {
@@ -170,7 +170,7 @@ TEST_CASE("when no thread can be made the question is answered with the reason")
     if (::setrlimit(RLIMIT_NPROC, &none) != 0) return false;
     Bell bell;
     Resolver resolver({}, Bell::ring_it, &bell);
-    if (!resolver.submit(7, "127.0.0.1", AF_UNSPEC, AI_NUMERICHOST, 80)) return false;
+    if (!resolver.submit({7, "127.0.0.1", AF_UNSPEC, AI_NUMERICHOST, 80})) return false;
     const std::vector<Answer> answers = resolver.take();
     return bell.count() == 1 && answers.size() == 1 && answers[0].id == 7 &&
            answers[0].gai_code == EAI_SYSTEM && answers[0].system_errno == EAGAIN;
@@ -185,7 +185,7 @@ TEST_CASE("a question is answered on another thread, with its id and port") {
         on_this_thread = std::this_thread::get_id() == self;
         return Answer{question.id, 0, 0, {sys::SockAddr::any(question.family, question.port)}};
       });
-  REQUIRE(resolver.submit(7, "name", AF_INET6, 0, 8080));
+  REQUIRE(resolver.submit({7, "name", AF_INET6, 0, 8080}));
   REQUIRE(bell.wait_beyond(0));
   const std::vector<Answer> answers = resolver.take();
   REQUIRE(answers.size() == 1);
@@ -229,6 +229,17 @@ TEST_CASE("a name that is none fails with the resolver's code") {
   CHECK(look_up(std::string("127.0.0.1\0x", 11), AI_NUMERICHOST).gai_code == EAI_NONAME);
 }
 
+TEST_CASE("the system's resolver gives the name of an address, or says that it has none") {
+  const Answer loopback = system_lookup({.id = 7, .host = "127.0.0.1", .reverse = true});
+  CHECK(loopback.id == 7);
+  CHECK(loopback.gai_code == 0);
+  CHECK(loopback.name == "localhost");
+  CHECK(loopback.addresses.empty());
+  const Answer none = system_lookup({.host = "no address", .reverse = true});
+  CHECK(none.gai_code == EAI_NONAME);
+  CHECK(none.name.empty());
+}
+
 TEST_CASE("questions are looked up in the order they came") {
   Fixture fixture(one_thread);
   for (uint32_t id = 0; id < 5; id++) REQUIRE(fixture.ask(id, std::string(1, char('a' + id))));
@@ -259,6 +270,39 @@ TEST_CASE("a full queue refuses, and what runs does not count") {
   CHECK(fixture.ask(4, "third"));
   fixture.server->release_all();
   CHECK(fixture.take_ids(3) == Ids{0, 2, 4});
+}
+
+TEST_CASE("the queue can be made longer and shorter, and keeps what it has") {
+  Fixture fixture({.threads = 1, .threads_max = 1, .pending_max = 1});
+  fixture.server->block();
+  CHECK(fixture.ask(0, "running"));
+  fixture.server->wait_until_asked(1);
+  CHECK(fixture.ask(1, "waits"));
+  CHECK_FALSE(fixture.ask(2, "too many"));
+  fixture.resolver->set_pending_max(2);
+  CHECK(fixture.ask(2, "fits now"));
+  fixture.resolver->set_pending_max(0);
+  CHECK_FALSE(fixture.ask(3, "too many"));
+  CHECK(fixture.resolver->load().pending == 2);
+  fixture.server->release_all();
+  CHECK(fixture.take_ids(3) == std::vector<uint32_t>{0, 1, 2});
+}
+
+TEST_CASE("a resolver tells how many threads it has, and how many are stuck") {
+  Fixture fixture({.threads = 1, .threads_max = 2});
+  CHECK(fixture.resolver->load().threads == 0);
+  fixture.server->block();
+  CHECK(fixture.ask(0, "hangs"));
+  fixture.server->wait_until_asked(1);
+  CHECK(fixture.ask(1, "waits"));
+  CHECK(fixture.resolver->load().threads == 1);
+  CHECK(fixture.resolver->load().stuck == 0);
+  CHECK(fixture.resolver->load().pending == 1);
+  fixture.resolver->cancel(0);
+  fixture.server->wait_until_asked(2);
+  CHECK(fixture.resolver->load().threads == 2);
+  CHECK(fixture.resolver->load().stuck == 1);
+  CHECK(fixture.resolver->load().pending == 0);
 }
 
 TEST_CASE("a queued question that is cancelled is never looked up") {
@@ -414,7 +458,7 @@ TEST_CASE("the resolver can go while lookups run: it does not wait, and nobody i
   auto resolver = std::make_unique<Resolver>(
       Limits{.threads = 2, .threads_max = 2}, Bell::ring_it, &bell,
       [server](const Question& question) { return server->answer(question); });
-  for (uint32_t id = 0; id < 4; id++) REQUIRE(resolver->submit(id, "name", AF_UNSPEC, 0, 80));
+  for (uint32_t id = 0; id < 4; id++) REQUIRE(resolver->submit({id, "name", AF_UNSPEC, 0, 80}));
   server->wait_until_asked(2);
   const double before_ms = now_ms();
   resolver.reset();
@@ -432,7 +476,7 @@ TEST_CASE("the resolver can go at any moment of busy threads") {
     Resolver resolver({}, Bell::ring_it, &bell, [](const Question& question) {
       return Answer{question.id, 0, 0, {}};
     });
-    for (uint32_t id = 0; id < 8; id++) REQUIRE(resolver.submit(id, "name", AF_UNSPEC, 0, 80));
+    for (uint32_t id = 0; id < 8; id++) REQUIRE(resolver.submit({id, "name", AF_UNSPEC, 0, 80}));
     if (round % 2 == 0) REQUIRE(bell.wait_beyond(0));
   }
 }
@@ -447,7 +491,7 @@ TEST_CASE("a resolver's threads take no signals") {
                   sigismember(&blocked, SIGUSR1) == 1 && sigismember(&blocked, SIGPROF) == 1;
     return Answer{question.id, 0, 0, {}};
   });
-  REQUIRE(resolver.submit(0, "name", AF_UNSPEC, 0, 80));
+  REQUIRE(resolver.submit({0, "name", AF_UNSPEC, 0, 80}));
   REQUIRE(bell.wait_beyond(0));
   CHECK(all_blocked);
   sigset_t mine;
@@ -470,7 +514,7 @@ TEST_CASE("whatever is cancelled when, every other question is answered exactly 
     for (const Answer& answer : resolver.take()) REQUIRE(expected.erase(answer.id) == 1);
   };
   for (uint32_t id = 0; id < 2000; id++) {
-    if (resolver.submit(id, "name", AF_UNSPEC, 0, static_cast<uint16_t>(random() % 300))) {
+    if (resolver.submit({id, "name", AF_UNSPEC, 0, static_cast<uint16_t>(random() % 300)})) {
       expected.insert(id);
     }
     if (random() % 3 == 0 && !expected.empty()) {

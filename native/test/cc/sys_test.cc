@@ -193,6 +193,16 @@ TEST_CASE("accept says who came, and EAGAIN when nobody did") {
   }
 }
 
+TEST_CASE("the source address of a destination is of its family; one that is refused has none") {
+  for (const char* loopback : {"127.0.0.1", "::1"}) {
+    const SockAddr destination = take(SockAddr::from_literal(loopback, 9));
+    CHECK(take(source_address(destination)).host() == loopback);
+  }
+  // Broadcasting has to be asked for.
+  const SockAddr nobody = take(SockAddr::from_literal("255.255.255.255", 9));
+  CHECK(code_of(source_address(nobody)) == EACCES);
+}
+
 TEST_CASE("sending to a peer that is gone is EPIPE and no signal") {
   FdPair pair = take(open_pair(SOCK_STREAM));
   pair.second.reset();
