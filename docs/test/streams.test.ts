@@ -58,6 +58,10 @@ describe('of streams, the example', () => {
     expectOutput(await run('framing'), ['"one"', '"two"', '""']);
   });
 
+  it('vectors sends and receives several places as one', async () => {
+    expectOutput(await run('vectors'), ['33 bytes: 27, "several places, one message", "\\r\\n"']);
+  });
+
   it('reuse hashes every byte once', async () => {
     const sum = createHash('sha256').update('x'.repeat(4 * 1024 * 1024));
     expectOutput(await run('reuse'), [sum.digest('hex')]);

@@ -55,6 +55,24 @@ export interface Binding {
     wait: boolean,
   ): number;
   sendAll(slot: number, generation: number, view: Uint8Array): number;
+  receiveVector(
+    slot: number,
+    generation: number,
+    views: readonly Uint8Array[],
+    lengths: Float64Array,
+    first: number,
+    offset: number,
+    wait: boolean,
+  ): number;
+  sendVector(
+    slot: number,
+    generation: number,
+    views: readonly Uint8Array[],
+    lengths: Float64Array,
+    first: number,
+    offset: number,
+    wait: boolean,
+  ): number;
   shutdown(slot: number, generation: number, direction: number): number;
   connect(slot: number, generation: number, host: string, port: number, wait: boolean): number;
   disconnect(slot: number, generation: number): number;

@@ -26,6 +26,7 @@ napi_value create(napi_env env, napi_callback_info info) {
   install_loop(installer);
   install_socket(installer);
   install_stream(installer);
+  install_vector(installer);
   install_listener(installer);
   install_dns(installer);
   napi_set_named_property(env, target, "backend",

@@ -27,6 +27,7 @@ class Installer {
 void install_loop(Installer& installer);
 void install_socket(Installer& installer);
 void install_stream(Installer& installer);
+void install_vector(Installer& installer);
 void install_listener(Installer& installer);
 void install_dns(Installer& installer);
 

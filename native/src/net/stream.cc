@@ -27,10 +27,9 @@ bool proves_drained(const Source& source, size_t received, size_t asked) {
   return source.kind == Kind::kTcp && !source.broken_off && received < asked;
 }
 
-}  // namespace
-
-sys::IoResult receive(Reactor& reactor, Source& source, void* data, size_t size, bool wait) {
-  const sys::IoResult result = sys::receive(source.fd.get(), data, size);
+// What the answer of a receive says about the source.
+sys::IoResult note_received(Reactor& reactor, Source& source, sys::IoResult result, size_t size,
+                            bool wait) {
   if (result > 0) {
     if (proves_drained(source, static_cast<size_t>(result), size)) reactor.mark_drained(source);
     return result;
@@ -45,8 +44,9 @@ sys::IoResult receive(Reactor& reactor, Source& source, void* data, size_t size,
   return result;
 }
 
-sys::IoResult send(Reactor& reactor, Source& source, const void* data, size_t size, bool wait) {
-  const sys::IoResult result = sys::send(source.fd.get(), data, size);
+// What the answer of a send says about the source.
+sys::IoResult note_sent(Reactor& reactor, Source& source, sys::IoResult result, size_t size,
+                        bool wait) {
   const bool full = result == -EAGAIN || (result >= 0 && static_cast<size_t>(result) < size);
   if (!full) return result;
   if (wait && (source.interest & reactor::kWrite) == 0) {
@@ -57,6 +57,26 @@ sys::IoResult send(Reactor& reactor, Source& source, const void* data, size_t si
   }
   reactor.mark_full(source);
   return result;
+}
+
+}  // namespace
+
+sys::IoResult receive(Reactor& reactor, Source& source, void* data, size_t size, bool wait) {
+  return note_received(reactor, source, sys::receive(source.fd.get(), data, size), size, wait);
+}
+
+sys::IoResult receive_vector(Reactor& reactor, Source& source, std::span<iovec> parts, bool wait) {
+  const sys::IoResult result = sys::receive_vector(source.fd.get(), parts);
+  return note_received(reactor, source, result, sys::size_of(parts), wait);
+}
+
+sys::IoResult send(Reactor& reactor, Source& source, const void* data, size_t size, bool wait) {
+  return note_sent(reactor, source, sys::send(source.fd.get(), data, size), size, wait);
+}
+
+sys::IoResult send_vector(Reactor& reactor, Source& source, std::span<iovec> parts, bool wait) {
+  const sys::IoResult result = sys::send_vector(source.fd.get(), parts);
+  return note_sent(reactor, source, result, sys::size_of(parts), wait);
 }
 
 int connect(Reactor& reactor, Source& source, const sys::SockAddr& address, bool wait) {

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 
 #include "reactor/reactor.h"
 #include "sys/socket_calls.h"
+#include "sys/vector_calls.h"
 
 namespace sock::net {
 
@@ -13,10 +15,18 @@ namespace sock::net {
 sys::IoResult receive(reactor::Reactor& reactor, reactor::Source& source, void* data, size_t size,
                       bool wait);
 
+// As receive, into several places, filled in order.
+sys::IoResult receive_vector(reactor::Reactor& reactor, reactor::Source& source,
+                             std::span<iovec> parts, bool wait);
+
 // Bytes taken by the kernel or a negative errno. `wait` asks for write readiness when the kernel
 // did not take all of it.
 sys::IoResult send(reactor::Reactor& reactor, reactor::Source& source, const void* data,
                    size_t size, bool wait);
+
+// As send, of what lies in several places.
+sys::IoResult send_vector(reactor::Reactor& reactor, reactor::Source& source,
+                          std::span<iovec> parts, bool wait);
 
 // Starts a connection: 0 when it is there at once, -EINPROGRESS when write readiness (which is
 // asked for with `wait`) will tell, or another negative errno.

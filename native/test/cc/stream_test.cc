@@ -279,6 +279,49 @@ TEST_CASE_TEMPLATE("a send into a full socket without waiting registers nothing"
   CHECK(end.source->has(flag::kWritable));
 }
 
+TEST_CASE_TEMPLATE("a vector leaves as one, and fills places in order", Backend, Epoll, Poll) {
+  for (const Kind kind : {Kind::kTcp, Kind::kStream}) {
+    Connected<Backend> end(kind);
+    end.settle();
+    std::string first = "abc";
+    std::string second = "de";
+    std::array<iovec, 2> parts{iovec{first.data(), 3}, iovec{second.data(), 2}};
+    CHECK(net::send_vector(end.loop.reactor, *end.source, parts, true) == 5);
+    std::array<char, 16> received{};
+    REQUIRE(take(sys::wait_for(end.peer.get(), POLLIN, 5000)) == POLLIN);
+    CHECK(sys::receive(end.peer.get(), received.data(), received.size()) == 5);
+    CHECK(std::string(received.data()) == "abcde");
+    end.from_peer("1234");
+    end.loop.turn_until(*end.source, flag::kReadable);
+    CHECK(net::receive_vector(end.loop.reactor, *end.source, parts, true) == 4);
+    CHECK(first + second == "1234e");
+    // Short of what was asked for, which proves a TCP connection drained and nothing else.
+    CHECK(end.knows_more() == (kind == Kind::kStream));
+  }
+}
+
+TEST_CASE_TEMPLATE("a vector that is cut short waits for room", Backend, Epoll, Poll) {
+  Connected<Backend> end(Kind::kStream);
+  std::string part(size_t{8} << 20, 'd');
+  std::array<iovec, 2> parts{iovec{part.data(), part.size()}, iovec{part.data(), part.size()}};
+  const IoResult sent = net::send_vector(end.loop.reactor, *end.source, parts, true);
+  CHECK(sent > 0);
+  CHECK(sent < static_cast<IoResult>(sys::size_of(parts)));
+  CHECK_FALSE(end.source->has(flag::kWritable));
+  CHECK(test::drain(end.peer.get()) > 0);
+  end.loop.turn_until(*end.source, flag::kWritable);
+}
+
+TEST_CASE_TEMPLATE("a vector to a peer that is gone is an error, not a signal", Backend, Epoll,
+                   Poll) {
+  Connected<Backend> end(Kind::kStream);
+  end.peer.reset();
+  std::string part = "x";
+  std::array<iovec, 1> parts{iovec{part.data(), 1}};
+  CHECK(net::send_vector(end.loop.reactor, *end.source, parts, true) == -EPIPE);
+  CHECK_FALSE(end.source->registered());
+}
+
 TEST_CASE_TEMPLATE("a send to a peer that is gone is an error, not a wait", Backend, Epoll, Poll) {
   Connected<Backend> end(Kind::kStream);
   end.peer.reset();

@@ -20,8 +20,16 @@ import {
   systemError,
   TimeoutError,
 } from './errors.js';
-import { iterationEnd } from './iterators.js';
-import { type Limits, noLimits, Operation, OperationQueue } from './operation.js';
+import { type Limits, noLimits, OperationQueue } from './operation.js';
+import {
+  type ByteSource,
+  ChunkOperation,
+  type ReceiveOperation,
+  type StepOperation,
+  type StepResult,
+  ViewOperation,
+} from './receive-operations.js';
+import type { Vector } from './vector.js';
 
 /** The Buffer class as a constructor over existing memory, without Buffer.from's checks. */
 const { [Symbol.species]: BufferOver } = Buffer as unknown as {
@@ -40,128 +48,12 @@ const passing = new Set([
 ]);
 
 // Looked up once: these are on the path of every message.
-const { control, chunks, receive, receiveInto } = binding;
+const { control, chunks, receive, receiveInto, receiveVector } = binding;
 const { EAGAIN, EFAULT } = Errno;
 const { WantChunk, WantRead } = Flag;
 const { ChunkIndex, ChunkOffset } = Control;
 
-type Settle<T> = (value: T) => void;
-
-abstract class ReceiveOperation extends Operation {
-  /** Bytes of the view that are filled. */
-  filled = 0;
-  /** The reader's own memory, or null to be handed a chunk of at most `max` bytes. */
-  readonly view: Uint8Array | null;
-  readonly max: number;
-  /** True when the view must be full. */
-  readonly whole: boolean;
-
-  constructor(
-    reject: (error: unknown) => void,
-    view: Uint8Array | null,
-    max: number,
-    whole: boolean,
-  ) {
-    super(reject);
-    this.view = view;
-    this.max = max;
-    this.whole = whole;
-  }
-
-  abstract finish(chunk: Buffer | null): void;
-
-  endOfStream(): void {
-    this.reject(endOfStreamError(this.takeFilled()));
-  }
-
-  /** A copy of what has come so far: the rest of the view was never written. */
-  takeFilled(): Buffer | undefined {
-    if (this.view === null || this.filled === 0) return undefined;
-    return Buffer.from(this.view.subarray(0, this.filled));
-  }
-}
-
-class ChunkOperation extends ReceiveOperation {
-  private readonly resolve: Settle<Buffer>;
-
-  constructor(resolve: Settle<Buffer>, reject: (error: unknown) => void, max: number) {
-    super(reject, null, max, false);
-    this.resolve = resolve;
-  }
-
-  finish(chunk: Buffer): void {
-    this.resolve(chunk);
-  }
-}
-
-class ViewOperation extends ReceiveOperation {
-  private readonly resolve: Settle<number>;
-
-  constructor(resolve: Settle<number>, reject: (error: unknown) => void, view: Uint8Array) {
-    super(reject, view, view.length, false);
-    this.resolve = resolve;
-  }
-
-  finish(): void {
-    this.resolve(this.filled);
-  }
-}
-
-class WholeOperation extends ReceiveOperation {
-  private readonly resolve: Settle<Buffer>;
-  private readonly memory: Buffer;
-
-  constructor(resolve: Settle<Buffer>, reject: (error: unknown) => void, memory: Buffer) {
-    super(reject, memory, memory.length, true);
-    this.resolve = resolve;
-    this.memory = memory;
-  }
-
-  finish(): void {
-    this.resolve(this.memory);
-  }
-}
-
-type StepResult = IteratorResult<Buffer, undefined>;
-
-/**
- * The steps of one iteration, one at a time: used again for each, as most messages come this way.
- */
-export class StepOperation extends ReceiveOperation {
-  idle = true;
-  private resolve: Settle<StepResult> = unsettled;
-  /** Made once, for the promise of each step. */
-  readonly executor = (resolve: Settle<StepResult>, reject: (error: unknown) => void): void => {
-    this.idle = false;
-    this.filled = 0;
-    this.resolve = resolve;
-    this.rejectPromise = reject;
-  };
-
-  constructor(memory: Buffer | null, max: number) {
-    super(unsettled, memory, max, false);
-  }
-
-  finish(chunk: Buffer | null): void {
-    const value = chunk ?? (this.view as Buffer).subarray(0, this.filled);
-    this.idle = true;
-    this.resolve({ value, done: false });
-  }
-
-  override endOfStream(): void {
-    this.idle = true;
-    this.resolve(iterationEnd);
-  }
-
-  override reject(error: unknown): void {
-    this.idle = true;
-    super.reject(error);
-  }
-}
-
-function unsettled(): void {}
-
-export class Receiver {
+export class Receiver implements ByteSource {
   private readonly endpoint: Endpoint;
   private readonly queue = new OperationQueue<ReceiveOperation>();
   private unread: Uint8Array | null = null;
@@ -191,14 +83,11 @@ export class Receiver {
     });
   }
 
-  /** Resolves with the memory once it is full. */
-  whole(memory: Buffer, limits: Limits): Promise<Buffer> {
-    return new Promise((resolve, reject) => {
-      const operation = new WholeOperation(resolve, reject, memory);
-      const got = this.mayTry() ? this.fill(operation) : -EAGAIN;
-      if (operation.filled === memory.length) resolve(memory);
-      else this.wait(operation, got, limits);
-    });
+  /** Receives now what can be; the rest waits. The operation settles its own promise. */
+  submit(operation: ReceiveOperation, limits: Limits): void {
+    const got = this.mayTry() ? this.fill(operation) : -EAGAIN;
+    if (operation.enough) operation.finish(null);
+    else this.wait(operation, got, limits);
   }
 
   /** The next step of an iteration; the operation must be idle. */
@@ -225,12 +114,16 @@ export class Receiver {
     return got === -EAGAIN ? null : this.throwFor(got);
   }
 
-  /** Without waiting: a count, or null when there is nothing yet. Throws at the end. */
-  tryView(view: Uint8Array, offset: number, verb: string): number | null {
+  /**
+   * One attempt of an operation with memory of its own, that nobody waits for: a count, or null
+   * when there is nothing yet. Throws at the end.
+   */
+  tryOnce(operation: ReceiveOperation, verb: string): number | null {
     this.checkIdle(verb);
-    const got = this.readInto(view, offset, false);
-    if (got > 0) return got;
-    return got === -EAGAIN ? null : this.throwFor(got);
+    const got = operation.read(this, false);
+    if (got <= 0) return got === -EAGAIN ? null : this.throwFor(got, operation.syscall);
+    operation.filled += got;
+    return got;
   }
 
   /** Bytes that come before everything the kernel still has. */
@@ -293,13 +186,13 @@ export class Receiver {
     if (this.queue.head !== null) throw busyError(verb, 'a recv');
   }
 
-  private throwFor(got: number): never {
-    throw got === 0 ? endOfStreamError() : this.errorFor(got);
+  private throwFor(got: number, syscall?: string): never {
+    throw got === 0 ? endOfStreamError() : this.errorFor(got, syscall);
   }
 
-  private errorFor(errno: number): Error {
+  private errorFor(errno: number, syscall = 'recv'): Error {
     if (errno === -EFAULT) return detachedError();
-    return systemError(errno, { syscall: 'recv' });
+    return systemError(errno, { syscall });
   }
 
   /** Nobody is ahead, there may be something, and this turn's share is not used up. */
@@ -320,7 +213,7 @@ export class Receiver {
     return new BufferOver(buffer, control[ChunkOffset] as number, count);
   }
 
-  private readInto(view: Uint8Array, offset: number, wait: boolean): number {
+  readInto(view: Uint8Array, offset: number, wait: boolean): number {
     if (this.unread !== null) {
       if (view.length <= offset) return -EFAULT;
       const bytes = this.takeUnread(view.length - offset);
@@ -335,6 +228,25 @@ export class Receiver {
     if (count <= 0) return this.note(count);
     this.endpoint.spend(count);
     return count;
+  }
+
+  /** Into the places of the vector, from where it was sought on. */
+  readEach(vector: Vector, wait: boolean): number {
+    const { views, lengths, first, offset } = vector;
+    if (this.unread !== null) return this.readUnread(vector);
+    if (this.outcome !== 1) return this.outcome;
+    const { slot, generation } = this.endpoint;
+    const count = receiveVector(slot, generation, views, lengths, first, offset, wait);
+    if (count <= 0) return this.note(count);
+    this.endpoint.spend(count);
+    return count;
+  }
+
+  private readUnread(vector: Vector): number {
+    const bytes = this.takeUnread(vector.left);
+    if (vector.put(bytes)) return bytes.length;
+    this.putBack(bytes);
+    return -EFAULT;
   }
 
   /** Remembers what is final. */
@@ -353,10 +265,9 @@ export class Receiver {
 
   /** Fills the operation's view for as long as there are bytes and budget; the last answer. */
   private fill(operation: ReceiveOperation): number {
-    const view = operation.view as Uint8Array;
     let got = -EAGAIN;
     do {
-      got = this.readInto(view, operation.filled, true);
+      got = operation.read(this, true);
       if (got > 0) operation.filled += got;
     } while (got > 0 && operation.whole && operation.filled < operation.max && this.mayGoOn());
     return got;
@@ -418,8 +329,7 @@ export class Receiver {
     } else {
       got = this.fill(operation);
     }
-    const enough = operation.whole ? operation.filled === operation.max : operation.filled > 0;
-    if (chunk !== null || enough) {
+    if (chunk !== null || operation.enough) {
       this.queue.shift();
       this.over(operation);
       operation.finish(chunk);
@@ -435,6 +345,8 @@ export class Receiver {
     const operation = this.queue.shift();
     if (operation === null) return;
     this.over(operation);
+    const filled = operation.takeFilled();
+    if (filled !== undefined) this.putBack(filled);
     operation.reject(error);
   }
 
@@ -444,7 +356,7 @@ export class Receiver {
     for (let operation = this.queue.shift(); operation !== null; operation = this.queue.shift()) {
       this.over(operation);
       if (count === 0) operation.endOfStream();
-      else operation.reject(this.errorFor(count));
+      else operation.reject(this.errorFor(count, operation.syscall));
     }
   }
 

@@ -18,7 +18,9 @@ import {
   systemError,
   TimeoutError,
 } from './errors.js';
-import { defer, type Limits, noLimits, Operation, OperationQueue } from './operation.js';
+import { type Limits, noLimits, type Operation, OperationQueue } from './operation.js';
+import { Cork, recycle, SendOperation, ShutdownOperation } from './send-operations.js';
+import { flatten } from './vector.js';
 
 // Looked up once: these are on the path of every message.
 const { control, send, sendAll } = binding;
@@ -27,74 +29,10 @@ const { Writable, WantWrite } = Flag;
 const { Turn } = Control;
 
 /** A send above this is not worth a copy. */
-const corkedMax = 4 * 1024;
-const corkBlockSize = 16 * 1024;
-const sparesMax = 64;
-const spareBlocks: Uint8Array[] = [];
+export const corkedMax = 4 * 1024;
 
 /** What `sendAll` returns when the kernel took everything at once. */
 const done = Promise.resolve();
-
-class SendOperation extends Operation {
-  sent = 0;
-  readonly bytes: Uint8Array;
-  /** Grows while the operation is a cork. */
-  length: number;
-  /** True when all bytes must go; otherwise the first that the kernel takes are enough. */
-  readonly all: boolean;
-  private readonly resolve: (sent: number) => void;
-
-  constructor(
-    resolve: (sent: number) => void,
-    reject: (error: unknown) => void,
-    bytes: Uint8Array,
-    length: number,
-    all: boolean,
-  ) {
-    super(reject);
-    this.resolve = resolve;
-    this.bytes = bytes;
-    this.length = length;
-    this.all = all;
-  }
-
-  finish(): void {
-    this.disarm();
-    this.resolve(this.sent);
-  }
-}
-
-/** Half-closes once everything ahead of it has been sent. */
-class ShutdownOperation extends Operation {
-  readonly resolve: () => void;
-
-  constructor(resolve: () => void, reject: (error: unknown) => void) {
-    super(reject);
-    this.resolve = resolve;
-  }
-}
-
-/** Small sends, copied one behind the other, which leave and settle together. */
-class Cork extends SendOperation {
-  readonly promise: Promise<void>;
-
-  constructor() {
-    const { promise, resolve, reject } = defer<void>();
-    const block = spareBlocks.pop() ?? new Uint8Array(corkBlockSize);
-    super(() => resolve(), reject, block, 0, true);
-    this.promise = promise;
-  }
-
-  hasRoomFor(bytes: Uint8Array): boolean {
-    return this.length + bytes.length <= corkBlockSize;
-  }
-
-  add(bytes: Uint8Array): Promise<void> {
-    this.bytes.set(bytes, this.length);
-    this.length += bytes.length;
-    return this.promise;
-  }
-}
 
 const corked: Sender[] = [];
 
@@ -133,7 +71,7 @@ export class Sender {
     const { length } = bytes;
     const { cork } = this;
     // The rest of a burst: the cork was opened in this turn, or it would be gone.
-    if (cork !== null && limits === noLimits && length <= corkedMax && cork.hasRoomFor(bytes)) {
+    if (cork !== null && limits === noLimits && length <= corkedMax && cork.hasRoomFor(length)) {
       this.sendsOfTurn++;
       return cork.add(bytes);
     }
@@ -149,6 +87,27 @@ export class Sender {
     });
   }
 
+  /** {@link sendAll} of bytes in several places, which are few enough to be copied together. */
+  sendEach(views: readonly Uint8Array[], length: number, limits: Limits): Promise<void> {
+    const { cork } = this;
+    if (cork !== null && limits === noLimits && cork.hasRoomFor(length)) {
+      this.sendsOfTurn++;
+      return cork.addEach(views);
+    }
+    return this.sendAll(flatten(views, length), limits);
+  }
+
+  /** Sends now what can be; the rest waits. The operation settles its own promise. */
+  submit(operation: SendOperation, limits: Limits): void {
+    const sent = this.mayTry(operation.length) ? this.transmit(operation, true) : 0;
+    if (sent === operation.length || (sent > 0 && !operation.all)) {
+      operation.sent = sent;
+      operation.finish();
+    } else {
+      this.wait(operation, sent === -EAGAIN ? 0 : sent, limits);
+    }
+  }
+
   /** Resolves with the count of bytes that the kernel took: at least one, at most all. */
   send(bytes: Uint8Array, limits: Limits): Promise<number> {
     const sent = this.sendNow(bytes);
@@ -159,14 +118,18 @@ export class Sender {
     });
   }
 
-  /** Without waiting: a count, or null when the kernel takes nothing or others are ahead. */
-  trySend(bytes: Uint8Array): number | null {
+  /**
+   * One attempt at what is left of an operation that nobody waits for: a count, or null when the
+   * kernel takes nothing or others are ahead.
+   */
+  tryOnce(operation: SendOperation): number | null {
     this.flush();
     if (this.queue.head !== null) return null;
-    if (bytes.length === 0) return 0;
-    const sent = this.attempt(bytes, 0, bytes.length, false);
+    if (operation.sent === operation.length) return 0;
+    const sent = this.transmit(operation, false);
     if (sent === -EAGAIN) return null;
-    if (sent < 0) throw this.errorFor(sent, 0);
+    if (sent < 0) throw this.errorFor(sent, operation.sent, operation.syscall);
+    operation.sent += sent;
     return sent;
   }
 
@@ -200,7 +163,7 @@ export class Sender {
     } else if (sent < 0 && sent !== -EAGAIN) {
       this.endpoint.endWait();
       operation.reject(this.errorFor(sent, 0));
-      this.recycle(operation);
+      recycle(operation);
     } else {
       this.queue.push(operation);
       this.queuedBytes += operation.length - operation.sent;
@@ -214,19 +177,11 @@ export class Sender {
     this.failAll((bytesTransferred) => closedError(bytesTransferred));
   }
 
-  /**
-   * For a sender that blocks: what is queued goes first. The count of bytes taken from `start` on,
-   * or null when the kernel takes none for now.
-   */
-  drainThenSend(bytes: Uint8Array, start: number): number | null {
+  /** For a sender that blocks: as {@link tryOnce}, but what is queued goes first. */
+  drainThenTry(operation: SendOperation): number | null {
     this.flush();
     this.drain(false);
-    if (this.queue.head !== null) return null;
-    if (bytes.length === start) return 0;
-    const sent = this.attempt(bytes, start, bytes.length - start, false);
-    if (sent === -EAGAIN) return null;
-    if (sent < 0) throw this.errorFor(sent, start);
-    return sent;
+    return this.tryOnce(operation);
   }
 
   onWritable(): void {
@@ -246,8 +201,8 @@ export class Sender {
         operation.resolve();
         continue;
       }
-      const { bytes, sent: start, length } = operation;
-      const sent = this.attempt(bytes, start, length - start, true);
+      const left = operation.length - operation.sent;
+      const sent = this.transmit(operation, true);
       if (sent < 0 && sent !== -EAGAIN) {
         this.fail(operation, sent);
         continue;
@@ -256,11 +211,11 @@ export class Sender {
         operation.sent += sent;
         this.queuedBytes -= sent;
       }
-      if (operation.sent === length || (!operation.all && operation.sent > 0)) {
+      if (operation.sent === operation.length || (!operation.all && operation.sent > 0)) {
         this.leave(operation);
         this.finish(operation);
       }
-      if (sent < length - start) break;
+      if (sent < left) break;
     }
   }
 
@@ -299,7 +254,7 @@ export class Sender {
   }
 
   private addToCork(bytes: Uint8Array): Promise<void> {
-    if (this.cork !== null && !this.cork.hasRoomFor(bytes)) {
+    if (this.cork !== null && !this.cork.hasRoomFor(bytes.length)) {
       this.flush();
       if (this.queue.head !== null) return this.addToQueue(bytes);
     }
@@ -319,7 +274,7 @@ export class Sender {
     if (this.queuedBytes + length > this.queueMax) {
       return Promise.reject(this.queueFullError(length, 0));
     }
-    if (tail instanceof Cork && tail.hasRoomFor(bytes)) {
+    if (tail instanceof Cork && tail.hasRoomFor(length)) {
       this.queuedBytes += length;
       return tail.add(bytes);
     }
@@ -331,11 +286,21 @@ export class Sender {
 
   /** Bytes taken at once, 0 when others are ahead, or a negative errno. */
   private sendNow(bytes: Uint8Array): number {
-    if (this.cork !== null) this.flush();
-    if (this.queue.head !== null || bytes.length === 0 || !this.endpoint.budgetLeft) return 0;
+    if (!this.mayTry(bytes.length)) return 0;
     if (this.failure !== 0) return this.failure;
     const sent = this.note(sendAll(this.endpoint.slot, this.endpoint.generation, bytes));
     return sent === -EAGAIN ? 0 : sent;
+  }
+
+  /** Nobody is ahead, there is something to send, and this turn's share is not used up. */
+  private mayTry(length: number): boolean {
+    if (this.cork !== null) this.flush();
+    return this.queue.head === null && length > 0 && this.endpoint.budgetLeft;
+  }
+
+  private transmit(operation: SendOperation, wait: boolean): number {
+    if (this.failure !== 0) return this.failure;
+    return this.note(operation.transmit(this.endpoint.slot, this.endpoint.generation, wait));
   }
 
   private attempt(bytes: Uint8Array, start: number, length: number, wait: boolean): number {
@@ -352,19 +317,13 @@ export class Sender {
 
   private finish(operation: SendOperation): void {
     operation.finish();
-    this.recycle(operation);
-  }
-
-  private recycle(operation: SendOperation): void {
-    if (operation instanceof Cork && spareBlocks.length < sparesMax) {
-      spareBlocks.push(operation.bytes);
-    }
+    recycle(operation);
   }
 
   /** Queues what is left of a send; `sent` is what its first attempt said. */
   private wait(operation: SendOperation, sent: number, limits: Limits): void {
     if (sent < 0) {
-      operation.reject(this.errorFor(sent, 0));
+      operation.reject(this.errorFor(sent, 0, operation.syscall));
       return;
     }
     operation.sent = sent;
@@ -373,7 +332,9 @@ export class Sender {
       operation.reject(this.queueFullError(left, sent));
       return;
     }
-    this.enqueue(operation, limits);
+    const held = operation.hold();
+    if (held < 0) operation.reject(systemError(held, { syscall: 'fcntl', bytesTransferred: sent }));
+    else this.enqueue(operation, limits);
   }
 
   private enqueue(operation: SendOperation | ShutdownOperation, limits: Limits): void {
@@ -404,15 +365,16 @@ export class Sender {
 
   private fail(operation: SendOperation, errno: number): void {
     // A detached buffer is that sender's own trouble; a broken connection is everybody's.
-    if (errno === -EFAULT) this.giveUp(operation, (count) => this.errorFor(errno, count));
-    else this.failAll((count) => this.errorFor(errno, count));
+    const { syscall } = operation;
+    if (errno === -EFAULT) this.giveUp(operation, (count) => this.errorFor(errno, count, syscall));
+    else this.failAll((count) => this.errorFor(errno, count, syscall));
   }
 
   private failAll(errorOf: (bytesTransferred: number) => Error): void {
     for (let operation = this.queue.head; operation !== null; operation = this.queue.head) {
       this.leave(operation);
       operation.reject(errorOf(operation instanceof SendOperation ? operation.sent : 0));
-      if (operation instanceof SendOperation) this.recycle(operation);
+      if (operation instanceof SendOperation) recycle(operation);
     }
   }
 
@@ -449,8 +411,8 @@ export class Sender {
     return new SocketError(message, { code: 'ERR_SOCK_QUEUE_FULL', bytesTransferred });
   }
 
-  private errorFor(errno: number, bytesTransferred: number): Error {
+  private errorFor(errno: number, bytesTransferred: number, syscall = 'send'): Error {
     if (errno === -EFAULT) return detachedError(bytesTransferred);
-    return systemError(errno, { syscall: 'send', bytesTransferred });
+    return systemError(errno, { syscall, bytesTransferred });
   }
 }

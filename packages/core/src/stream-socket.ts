@@ -47,6 +47,27 @@ export interface StreamSocket extends AsyncIterable<Buffer> {
   /** Blocks this thread's event loop: {@link recvAll}. */
   recvAllSync(size: number, options?: SyncOptions): Buffer;
 
+  /** Sends from several places, 1 to 1024, as from one; resolves as {@link send} does. */
+  sendv(data: readonly Data[], options?: OperationOptions): Promise<number>;
+  /** Blocks this thread's event loop: {@link sendv}. */
+  sendvSync(data: readonly Data[], options?: SyncOptions): number;
+  /** How many bytes were taken without waiting, or `null` when none could be. */
+  trySendv(data: readonly Data[]): number | null;
+  /** Resolves once every byte of every element was taken; fails as {@link sendAll} does. */
+  sendvAll(data: readonly Data[], options?: OperationOptions): Promise<void>;
+  /** Blocks this thread's event loop: {@link sendvAll}. */
+  sendvAllSync(data: readonly Data[], options?: SyncOptions): void;
+  /** Fills several views, 1 to 1024, in order, with what is there; resolves with the count. */
+  recvv(views: readonly Uint8Array[], options?: OperationOptions): Promise<number>;
+  /** Blocks this thread's event loop: {@link recvv}. */
+  recvvSync(views: readonly Uint8Array[], options?: SyncOptions): number;
+  /** The count of bytes that were there already, or `null`; throws `ERR_SOCK_EOF` at the end. */
+  tryRecvv(views: readonly Uint8Array[]): number | null;
+  /** Resolves with their room once all views are full; fails as {@link recvAll} does. */
+  recvvAll(views: readonly Uint8Array[], options?: OperationOptions): Promise<number>;
+  /** Blocks this thread's event loop: {@link recvvAll}. */
+  recvvAllSync(views: readonly Uint8Array[], options?: SyncOptions): number;
+
   /** Iterates until the peer's orderly end. Leaving the loop early does not close the stream. */
   chunks(options?: ChunksOptions): AsyncIterableIterator<Buffer>;
 

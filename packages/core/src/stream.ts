@@ -14,9 +14,16 @@ import {
 import { StepIterator } from './iterators.js';
 import { monotonicMs } from './monotonic.js';
 import { type Limits, noLimits, type OperationOptions, operationOptionKeys } from './operation.js';
-import { Receiver, StepOperation } from './receiver.js';
+import {
+  type ReceiveOperation,
+  StepOperation,
+  ViewOperation,
+  WholeOperation,
+} from './receive-operations.js';
+import { Receiver } from './receiver.js';
+import { SendOperation } from './send-operations.js';
 import { Sender } from './sender.js';
-import type { ChunksOptions, Data, StreamSocket, SyncOptions } from './stream-socket.js';
+import type { ChunksOptions, Data, SyncOptions } from './stream-socket.js';
 import {
   checkBoolean,
   checkInteger,
@@ -35,7 +42,7 @@ const receiveSizeMax = 2 ** 31 - 1;
 const sendQueueMaxDefault = 16 * 1024 * 1024;
 const directions = ['read', 'write', 'both'] as const;
 
-export abstract class Stream implements StreamSocket {
+export abstract class Stream {
   /** @internal */
   protected endpoint: Endpoint;
   /** @internal Made by the first receive. */
@@ -139,7 +146,7 @@ export abstract class Stream implements StreamSocket {
    * go first. Throws what `send` rejects with.
    */
   sendSync(data: Data, options?: SyncOptions): number {
-    return this.sendBlocking(data, options, false);
+    return this.sendBytes(data, options, false);
   }
 
   /**
@@ -147,7 +154,7 @@ export abstract class Stream implements StreamSocket {
    * are queued go first. Throws what `sendAll` rejects with, with `bytesTransferred`.
    */
   sendAllSync(data: Data, options?: SyncOptions): void {
-    this.sendBlocking(data, options, true);
+    this.sendBytes(data, options, true);
   }
 
   /**
@@ -155,9 +162,9 @@ export abstract class Stream implements StreamSocket {
    * sends are queued. Throws what {@link send} rejects with.
    */
   trySend(data: Data): number | null {
-    const bytes = toBytes(data);
+    const operation = sendOf(toBytes(data), false);
     this.checkReady();
-    return this.sending().trySend(bytes);
+    return this.sending().tryOnce(operation);
   }
 
   /**
@@ -226,7 +233,11 @@ export abstract class Stream implements StreamSocket {
   recvAll(size: number, options?: OperationOptions): Promise<Buffer> {
     checkInteger('size', size, 1, receiveSizeMax);
     const limits = this.limitsOf(options, this.limits);
-    return this.refusal(limits) ?? this.receiving().whole(allocate(size), limits);
+    const refusal = this.refusal(limits);
+    if (refusal !== undefined) return refusal;
+    return new Promise((resolve, reject) => {
+      this.receiving().submit(new WholeOperation(resolve, reject, allocate(size)), limits);
+    });
   }
 
   /**
@@ -236,24 +247,9 @@ export abstract class Stream implements StreamSocket {
   recvAllSync(size: number, options?: SyncOptions): Buffer {
     checkInteger('size', size, 1, receiveSizeMax);
     const patience = this.patienceOf(options);
-    this.checkReady();
     const memory = allocate(size);
-    const receiver = this.receiving();
-    let filled = 0;
-    try {
-      while (filled < size) {
-        const got = receiver.tryView(memory, filled, 'recvAllSync');
-        if (got === null) patience.wait(this.endpoint, PollIn, 'recv');
-        else filled += got;
-      }
-    } catch (error) {
-      const partial = Buffer.from(memory.subarray(0, filled));
-      if (error instanceof SocketClosedError && error.code === 'ERR_SOCK_EOF') {
-        throw endOfStreamError(filled > 0 ? partial : undefined);
-      }
-      if (error instanceof TimeoutError) receiver.putBack(partial);
-      throw error;
-    }
+    const operation = new WholeOperation(unawaited, unawaited, memory);
+    this.receiveBlocking(operation, patience, 'recvAllSync');
     return memory;
   }
 
@@ -436,21 +432,51 @@ export abstract class Stream implements StreamSocket {
     const receiver = this.receiving();
     return typeof wanted === 'number'
       ? receiver.tryChunk(wanted, verb)
-      : receiver.tryView(wanted, 0, verb);
+      : receiver.tryOnce(new ViewOperation(unawaited, unawaited, wanted), verb);
   }
 
-  private sendBlocking(data: Data, options: SyncOptions | undefined, all: boolean): number {
-    const bytes = toBytes(data);
-    const patience = this.patienceOf(options);
+  /** @internal Blocks until the operation, which nobody waits for, has enough. */
+  protected receiveBlocking(operation: ReceiveOperation, patience: Patience, verb: string): void {
+    this.checkReady();
+    const receiver = this.receiving();
+    try {
+      while (!operation.enough) {
+        const got = receiver.tryOnce(operation, verb);
+        if (got === null) patience.wait(this.endpoint, PollIn, 'recv');
+      }
+    } catch (error) {
+      const partial = operation.takeFilled();
+      if (error instanceof SocketClosedError && error.code === 'ERR_SOCK_EOF') {
+        throw endOfStreamError(partial);
+      }
+      if (error instanceof TimeoutError && partial !== undefined) receiver.putBack(partial);
+      throw error;
+    }
+  }
+
+  private sendBytes(data: Data, options: SyncOptions | undefined, all: boolean): number {
+    const operation = sendOf(toBytes(data), all);
+    return this.sendBlocking(operation, this.patienceOf(options));
+  }
+
+  /** @internal The count of bytes that the kernel took of an operation that nobody waits for. */
+  protected sendBlocking(operation: SendOperation, patience: Patience): number {
     this.checkReady();
     const sender = this.sending();
-    let sent = 0;
     for (;;) {
-      sent += sender.drainThenSend(bytes, sent) ?? 0;
-      if (sent === bytes.length || (!all && sent > 0)) return sent;
+      sender.drainThenTry(operation);
+      const { sent, length, all } = operation;
+      if (sent === length || (!all && sent > 0)) return sent;
       patience.wait(this.endpoint, PollOut, 'send', { bytesTransferred: sent });
     }
   }
+}
+
+/** For the forms that look at the operation themselves instead of waiting for its promise. */
+export function unawaited(): void {}
+
+function sendOf(bytes: Uint8Array, all: boolean): SendOperation {
+  return new SendOperation(unawaited, unawaited, bytes, bytes.length, all);
 }
 
 /** Memory of its own: not a part of a pool that others see through `.buffer`. */

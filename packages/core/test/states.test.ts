@@ -26,7 +26,11 @@ const internalMembers = [
   'patienceOf',
   'receiving',
   'refusal',
+  'receiveBlocking',
+  'scatter',
+  'scatterBlocking',
   'sendBlocking',
+  'sendBytes',
   'sending',
   'set',
   'tryReceive',
@@ -73,6 +77,16 @@ const calls: Record<string, Call> = {
   sendSync: (s) => s.sendSync('x', atOnce),
   sendAllSync: (s) => s.sendAllSync('x', atOnce),
   trySend: (s) => s.trySend('x'),
+  sendv: (s) => s.sendv(['x', 'y']),
+  sendvAll: (s) => s.sendvAll(['x', 'y']),
+  sendvSync: (s) => s.sendvSync(['x', 'y'], atOnce),
+  sendvAllSync: (s) => s.sendvAllSync(['x', 'y'], atOnce),
+  trySendv: (s) => s.trySendv(['x', 'y']),
+  recvv: (s) => s.recvv([new Uint8Array(8)]),
+  recvvAll: (s) => s.recvvAll([new Uint8Array(8)]),
+  recvvSync: (s) => s.recvvSync([new Uint8Array(8)], atOnce),
+  recvvAllSync: (s) => s.recvvAllSync([new Uint8Array(8)], atOnce),
+  tryRecvv: (s) => s.tryRecvv([new Uint8Array(8)]),
   recv: (s) => s.recv(),
   'recv(view)': (s) => s.recv(new Uint8Array(8)),
   recvSync: (s) => s.recvSync(8, atOnce),
@@ -164,6 +178,16 @@ const tcp = `
  sendSync                ENOTCONN     1            1            ECONNRESET   ENOTCONN     CLOSED
  sendAllSync             ENOTCONN     nothing      nothing      ECONNRESET   ENOTCONN     CLOSED
  trySend                 ENOTCONN     1            1            ECONNRESET   ENOTCONN     CLOSED
+ sendv                   ~ENOTCONN    2            2            ~ECONNRESET  ~ENOTCONN    ~CLOSED
+ sendvAll                ~ENOTCONN    nothing      nothing      ~ECONNRESET  ~ENOTCONN    ~CLOSED
+ sendvSync               ENOTCONN     2            2            ECONNRESET   ENOTCONN     CLOSED
+ sendvAllSync            ENOTCONN     nothing      nothing      ECONNRESET   ENOTCONN     CLOSED
+ trySendv                ENOTCONN     2            2            ECONNRESET   ENOTCONN     CLOSED
+ recvv                   ~ENOTCONN    waits        ~EOF         ~ECONNRESET  ~ENOTCONN    ~CLOSED
+ recvvAll                ~ENOTCONN    waits        ~EOF         ~ECONNRESET  ~ENOTCONN    ~CLOSED
+ recvvSync               ENOTCONN     TIMEOUT      EOF          ECONNRESET   ENOTCONN     CLOSED
+ recvvAllSync            ENOTCONN     TIMEOUT      EOF          ECONNRESET   ENOTCONN     CLOSED
+ tryRecvv                ENOTCONN     null         EOF          ECONNRESET   ENOTCONN     CLOSED
  recv                    ~ENOTCONN    waits        ~EOF         ~ECONNRESET  ~ENOTCONN    ~CLOSED
  recv(view)              ~ENOTCONN    waits        ~EOF         ~ECONNRESET  ~ENOTCONN    ~CLOSED
  recvSync                ENOTCONN     TIMEOUT      EOF          ECONNRESET   ENOTCONN     CLOSED
@@ -248,6 +272,11 @@ const unix = `
  sendSync         ENOTCONN   1          1          EPIPE        ENOTCONN   CLOSED
  sendAllSync      ENOTCONN   nothing    nothing    EPIPE        ENOTCONN   CLOSED
  trySend          ENOTCONN   1          1          EPIPE        ENOTCONN   CLOSED
+ sendv            ~ENOTCONN  2          2          ~EPIPE       ~ENOTCONN  ~CLOSED
+ sendvAll         ~ENOTCONN  nothing    nothing    ~EPIPE       ~ENOTCONN  ~CLOSED
+ sendvSync        ENOTCONN   2          2          EPIPE        ENOTCONN   CLOSED
+ sendvAllSync     ENOTCONN   nothing    nothing    EPIPE        ENOTCONN   CLOSED
+ trySendv         ENOTCONN   2          2          EPIPE        ENOTCONN   CLOSED
  shutdown(read)   ~ENOTCONN  nothing    nothing    nothing      ~ENOTCONN  ~CLOSED
  shutdown(write)  ~ENOTCONN  nothing    nothing    nothing      ~ENOTCONN  ~CLOSED
  shutdown(both)   ~ENOTCONN  nothing    nothing    nothing      ~ENOTCONN  ~CLOSED

@@ -74,6 +74,18 @@ export async function sends(socket: Socket, data: Data) {
   return [count, tried];
 }
 
+export async function vectors(socket: Socket, views: readonly Buffer[]) {
+  const sent: number = await socket.sendv(['text', ...views]);
+  same<Awaited<ReturnType<typeof socket.sendvAll>>, void>(true);
+  const tried: number | null = socket.trySendv(views) ?? socket.tryRecvv(views);
+  const received: number = (await socket.recvv(views)) + (await socket.recvvAll(views));
+  // @ts-expect-error: one place is no vector
+  await socket.sendv('text');
+  // @ts-expect-error: bytes are received into bytes, not into strings
+  await socket.recvv(['text']);
+  return [sent, tried, received];
+}
+
 export async function accepts(options: ListenOptions): Promise<void> {
   const listener: ListeningSocket = listen(options);
   for await (const connection of listener) same<typeof connection, Socket>(true);

@@ -92,6 +92,16 @@ const canaries: readonly (readonly [fault: string, sentence: string, fault: Faul
     }),
   ],
   [
+    'fills the last view first',
+    'recvv fills the views in order and resolves with the count',
+    (stream) => ({ recvv: (views: Uint8Array[]) => stream.recvv([...views].reverse()) }),
+  ],
+  [
+    'sends only the first of several places',
+    'sendvAll sends what lies in several places as one',
+    (stream) => ({ sendvAll: (data: Uint8Array[]) => stream.sendvAll(data.slice(0, 1)) }),
+  ],
+  [
     'does not close',
     'dispose closes',
     () => ({ close: () => undefined, [Symbol.dispose]: () => undefined }),

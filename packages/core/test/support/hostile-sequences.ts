@@ -167,6 +167,15 @@ export function describeHostileSequences(backend: 'epoll' | 'poll'): void {
     burst: (t, i) => {
       for (let count = 0; count < 20; count++) t.later(t.at(i).sendAll('burst'));
     },
+    sendv: (t, i, j, n) => t.later(t.at(i).sendv([t.memory(n), 'x'], t.limits(j))),
+    sendvAll: (t, i, j, n) => t.later(t.at(i).sendvAll([t.memory(n), t.memory(j)])),
+    sendvLimited: (t, i, j, n) => t.later(t.at(i).sendvAll(['x', t.memory(n)], t.limits(j))),
+    sendvSync: (t, i, _j, n) => t.at(i).sendvSync(['x', t.memory(n)], { timeout: 1 }),
+    recvv: (t, i, j, n) => t.later(t.at(i).recvv([t.memory(j), t.memory(n)], t.limits(j))),
+    recvvAll: (t, i, j, n) => t.later(t.at(i).recvvAll([t.memory(j), t.memory(n)], t.limits(j))),
+    recvvAllSync: (t, i, j, n) => {
+      t.at(i).recvvAllSync([t.memory(n), t.memory(j)], { timeout: 1 });
+    },
     trySend: (t, i, _j, n) => t.at(i).trySend(t.memory(n)),
     sendSync: (t, i, _j, n) => t.at(i).sendSync(t.memory(n), { timeout: 1 }),
     recv: (t, i, j, n) => t.later(t.at(i).recv(n, t.limits(j))),

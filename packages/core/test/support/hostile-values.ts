@@ -33,6 +33,10 @@ export function describeHostileValues(backend: 'epoll' | 'poll'): void {
   const time = anything((value) => value === undefined || isLong(value));
   const flag = fc.oneof(odd, oneOf(true, false));
 
+  const places = fc.oneof(
+    list(fc.oneof(odd, oneOf('text', new Uint8Array(4), Buffer.alloc(9_000)))),
+    oneOf(new Array(1025).fill('x')),
+  );
   const limits = options({ timeout: time, signal: odd });
   const patience = options({ timeout: time });
   const target = {
@@ -52,6 +56,16 @@ export function describeHostileValues(backend: 'epoll' | 'poll'): void {
     sendSync: [odd, patience],
     sendAllSync: [odd, patience],
     trySend: [odd],
+    sendv: [places, limits],
+    sendvAll: [places, limits],
+    sendvSync: [places, patience],
+    sendvAllSync: [places, patience],
+    trySendv: [places],
+    recvv: [places, limits],
+    recvvAll: [places, limits],
+    recvvSync: [places, patience],
+    recvvAllSync: [places, patience],
+    tryRecvv: [places],
     recv: [size, limits],
     recvSync: [size, patience],
     tryRecv: [size],

@@ -14,12 +14,14 @@ import { receiving } from './receiving.js';
 import { sending } from './sending.js';
 import { tempos } from './tempos.js';
 import { type Checks, type MakePair, Trial } from './trial.js';
+import { vectors } from './vectors.js';
 
 /** What the suite checks, by subject and by name. */
 export const streamChecks: Readonly<Record<string, Checks>> = {
   receiving,
   sending,
   tempos,
+  vectors,
   limits,
   ending,
   closing,
