@@ -36,5 +36,6 @@ export const {
   runNextTurn,
   setDeadline,
   takeDeadlineId,
+  tellOfDetached,
   unpin,
 } = reactor;

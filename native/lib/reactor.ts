@@ -18,6 +18,8 @@ export interface Sink {
   onWritable(): void;
   /** A connection in a slot of its own, or below 0 an errno. */
   onAccepted(slot: number, generation: number): void;
+  /** Memory was taken away, which it may be waiting with. */
+  onDetached(): void;
 }
 
 /** Who hears that a deadline has passed. */
@@ -131,6 +133,22 @@ export function pin(slot: number, sink: Sink): void {
 
 export function unpin(slot: number): void {
   sinks[slot] = undefined;
+}
+
+let tellingOfDetached = false;
+
+/**
+ * Tells all who wait that memory was taken away, once the current task is done: no event may ever
+ * come to an operation that waits with it. They are asked one by one, as nobody keeps a list of who
+ * waits with what: that would cost every operation, and this happens seldom.
+ */
+export function tellOfDetached(): void {
+  if (tellingOfDetached) return;
+  tellingOfDetached = true;
+  queueMicrotask(() => {
+    tellingOfDetached = false;
+    for (const sink of sinks.slice()) sink?.onDetached();
+  });
 }
 
 /** One more pending operation keeps the event loop alive. */

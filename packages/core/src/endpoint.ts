@@ -43,8 +43,8 @@ const noWords = new Int32Array(wordsPerSlot);
 
 /** The parts that hear of the socket's events; each is made when it is first needed. */
 export interface Parts {
-  receiver: (Waiters & Pick<Sink, 'onChunk' | 'onReadable'>) | null;
-  sender: (Waiters & Pick<Sink, 'onWritable'>) | null;
+  receiver: (Waiters & Pick<Sink, 'onChunk' | 'onReadable' | 'onDetached'>) | null;
+  sender: (Waiters & Pick<Sink, 'onWritable' | 'onDetached'>) | null;
   acceptor: (Waiters & Pick<Sink, 'onAccepted'>) | null;
   connector: (Waiters & Pick<Sink, 'onWritable'>) | null;
 }
@@ -199,6 +199,11 @@ export class Endpoint implements Sink, DeadlineSink, Parts {
 
   onAccepted(slot: number, generation: number): void {
     this.acceptor?.onAccepted(slot, generation);
+  }
+
+  onDetached(): void {
+    this.receiver?.onDetached();
+    this.sender?.onDetached();
   }
 
   /** Another native socket for the same owner; whoever wants to hear of it sets the parts. */

@@ -171,6 +171,17 @@ export class TimeoutError extends SocketError {
 }
 brand(TimeoutError);
 
+/**
+ * An arena could not give memory: `ERR_SOCK_CLOSED` (disposed), `ENOMEM` (there is none), or
+ * `ERR_SOCK_BUFFER_DETACHED` (what lives in it was released).
+ */
+export class ArenaError extends SocketError {}
+brand(ArenaError);
+
+/** A rate limiter cannot grant any more, or not so much: `ERR_SOCK_CLOSED`, `ERR_SOCK_RATE`. */
+export class RateLimitError extends SocketError {}
+brand(RateLimitError);
+
 /** Rejects an aborted operation, in the shape of Node's own. */
 export class AbortError extends Error {
   /** As in Node's own. */

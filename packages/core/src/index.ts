@@ -1,7 +1,9 @@
+export { Arena, type ArenaOptions } from './arena.js';
 export { cidrMatch } from './cidr.js';
 export { type ConnectOptions, connect, type LookupFunction } from './connect.js';
 export {
   AbortError,
+  ArenaError,
   isSocketError,
   lastError,
   ResolveError,
@@ -16,7 +18,12 @@ export type { KeepAlive, KeepAliveOptions } from './keep-alive.js';
 export { type ListenOptions, listen } from './listen.js';
 export { monotonicMs } from './monotonic.js';
 export type { SocketOptions } from './native-socket.js';
-export type { ConnectMethodOptions, ConnectSyncOptions, OperationOptions } from './operation.js';
+export type {
+  ConnectMethodOptions,
+  ConnectSyncOptions,
+  OperationOptions,
+} from './operation.js';
+export { RingBuffer, type RingBufferOptions } from './ring-buffer.js';
 export {
   type Connection,
   type ConnectionHandler,

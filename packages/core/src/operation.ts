@@ -149,13 +149,25 @@ export class OperationQueue<Op extends Operation> {
     }
   }
 
+  /** The first for which the condition holds. */
+  find(condition: (operation: Op) => boolean): Op | null {
+    let current = this.head;
+    while (current !== null && !condition(current)) current = current.next as Op | null;
+    return current;
+  }
+
+  /** Those for which the condition holds, in order. */
+  select(condition: (operation: Op) => boolean): Op[] {
+    const selected: Op[] = [];
+    for (let current = this.head; current !== null; current = current.next as Op | null) {
+      if (condition(current)) selected.push(current);
+    }
+    return selected;
+  }
+
   /** Those whose time is over, in order. */
   overdue(nowMs: number): Op[] {
-    const due: Op[] = [];
-    for (let current = this.head; current !== null; current = current.next as Op | null) {
-      if (current.deadlineMs <= nowMs) due.push(current);
-    }
-    return due;
+    return this.select(({ deadlineMs }) => deadlineMs <= nowMs);
   }
 
   earliestDeadline(): number {

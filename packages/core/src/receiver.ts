@@ -167,6 +167,13 @@ export class Receiver implements ByteSource {
     if (this.queue.head !== null) this.carryOn();
   }
 
+  onDetached(): void {
+    for (const operation of this.queue.select(({ view }) => view !== null && view.length === 0)) {
+      this.giveUp(operation);
+      operation.reject(detachedError());
+    }
+  }
+
   expire(nowMs: number): number {
     for (const operation of this.queue.overdue(nowMs)) {
       // What it waits for may be there, and only the event still on its way. Served or not, it is

@@ -219,14 +219,19 @@ export class Sender {
     }
   }
 
+  onDetached(): void {
+    const isDetached = (operation: SendOperation | ShutdownOperation): boolean =>
+      operation instanceof SendOperation && operation.bytes.length < operation.length;
+    this.giveUpAll(isDetached, (_, bytesTransferred) => detachedError(bytesTransferred));
+  }
+
   expire(nowMs: number): number {
     // The kernel may have room again and its event be still on the way.
     if (this.queue.earliestDeadline() <= nowMs) this.drain(false);
-    for (const operation of this.queue.overdue(nowMs)) {
-      this.giveUp(operation, (bytesTransferred) => {
-        return new TimeoutError('send', operation.timeoutMs, { bytesTransferred });
-      });
-    }
+    const isOverdue = ({ deadlineMs }: Operation): boolean => deadlineMs <= nowMs;
+    this.giveUpAll(isOverdue, ({ timeoutMs }, bytesTransferred) => {
+      return new TimeoutError('send', timeoutMs, { bytesTransferred });
+    });
     return this.queue.earliestDeadline();
   }
 
@@ -403,6 +408,18 @@ export class Sender {
       );
     }
     if (this.queue.head === null) this.endpoint.clear(WantWrite);
+  }
+
+  /** Looks anew each time: giving up on one may have taken others with it. */
+  private giveUpAll(
+    condition: (operation: SendOperation | ShutdownOperation) => boolean,
+    errorOf: (operation: Operation, bytesTransferred: number) => Error,
+  ): void {
+    for (let found = this.queue.find(condition); found !== null; ) {
+      const operation = found;
+      this.giveUp(operation, (bytesTransferred) => errorOf(operation, bytesTransferred));
+      found = this.queue.find(condition);
+    }
   }
 
   private queueFullError(left: number, bytesTransferred: number): SocketError {

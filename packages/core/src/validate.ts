@@ -194,7 +194,7 @@ export function checkOptions<T extends object>(
 }
 
 /** A view whose memory was taken away looks empty: sending nothing instead would lose bytes. */
-function checkAttached(name: string, view: Uint8Array): void {
+export function checkAttached(name: string, view: Uint8Array): void {
   try {
     view.at(0);
   } catch {

@@ -1,17 +1,55 @@
 /** What needs no socket, called with hostile values in every place. */
-import { cidrMatch, parseIp } from '@sock/core';
+import { Arena, cidrMatch, parseIp, RingBuffer } from '@sock/core';
 import { chooseSeed } from '@sock/testing';
 import fc from 'fast-check';
-import { anything, expectAllowed, type Maker, oneOf } from './support/hostile.js';
+import { anything, expectAllowed, type Maker, oneOf, options } from './support/hostile.js';
 
 type Arguments = readonly fc.Arbitrary<Maker>[];
 type Call = (args: readonly never[]) => unknown;
 
+const isLarge = (value: unknown): boolean => typeof value === 'number' && value > 2 ** 20;
+
 const odd = anything();
+const size = anything(isLarge);
 const address = fc.oneof(odd, oneOf('::1', '10.0.0.1', '::ffff:10.0.0.1'));
+
+const ringMethods = ['write', 'read', 'peek', 'consume', 'reserve', 'commit'] as const;
+
+function withArena(use: (arena: Arena) => unknown): void {
+  using arena = new Arena();
+  use(arena);
+}
 
 const functions: Record<string, readonly [Arguments, Call]> = {
   parseIp: [[address], ([text]) => parseIp(text as never)],
+  'new Arena': [[options({ zeroOnRelease: odd })], ([arg]) => new Arena(arg).dispose()],
+  'Arena.alloc': [
+    [size, odd],
+    (args) => withArena((arena) => Reflect.apply(arena.alloc, arena, args)),
+  ],
+  'Arena.calloc': [
+    [size, size],
+    (args) => withArena((arena) => Reflect.apply(arena.calloc, arena, args)),
+  ],
+  'new RingBuffer': [
+    [size, options({ arena: fc.oneof(odd, oneOf(undefined)) })],
+    ([capacity, arg]) => new RingBuffer(capacity as never, arg),
+  ],
+  ...Object.fromEntries(
+    ringMethods.map((name) => [
+      `RingBuffer.${name}`,
+      [
+        [size],
+        (args) => {
+          const ring = new RingBuffer(64);
+          ring.write('something');
+          Reflect.apply(ring[name], ring, args);
+          expect(ring.available).toBeGreaterThanOrEqual(0);
+          expect(ring.available + ring.space).toBe(ring.capacity);
+        },
+      ] as const,
+    ]),
+  ),
   cidrMatch: [[address, address], ([ip, cidr]) => cidrMatch(ip as never, cidr as never)],
 };
 

@@ -2,6 +2,8 @@
 
 import type * as dns from 'node:dns';
 import {
+  Arena,
+  type ArenaOptions,
   type ChunksOptions,
   type ConnectMethodOptions,
   type ConnectOptions,
@@ -21,6 +23,8 @@ import {
   type PeerCredentials,
   parseIp,
   ResolveError,
+  RingBuffer,
+  type RingBufferOptions,
   Socket,
   SocketClosedError,
   type SocketError,
@@ -178,4 +182,18 @@ export function connectsFast(socket: Socket, options: ConnectMethodOptions): Pro
   // @ts-expect-error: a Unix socket has no packets
   void socket.connectUnix('@x', { fastOpen: true });
   return socket.connect('127.0.0.1', 1, { ...options, fastOpen: true });
+}
+
+export function memory(options: ArenaOptions, view: Uint8Array): Buffer {
+  using arena = new Arena(options);
+  const ringOptions: RingBufferOptions = { arena };
+  const ring = new RingBuffer(64, ringOptions);
+  same<ReturnType<typeof ring.writeView>, Buffer>(true);
+  const count: number = ring.read(view);
+  const bytes: Buffer = ring.peek(count);
+  // @ts-expect-error: what is available follows from what was written
+  ring.available = 5;
+  // @ts-expect-error: an arena, not the memory
+  new RingBuffer(64, { arena: view });
+  return bytes;
 }

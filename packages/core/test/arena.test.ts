@@ -1,0 +1,94 @@
+/** Sockets with memory that an arena takes back. */
+import { Arena, Socket } from '@sock/core';
+import { failureOf, within } from '@sock/testing';
+
+const detached = { name: 'SocketError', code: 'ERR_SOCK_BUFFER_DETACHED' };
+
+describe('an arena that is disposed', () => {
+  let near: Socket;
+  let far: Socket;
+  beforeEach(() => {
+    [near, far] = Socket.pair();
+  });
+  afterEach(() => {
+    near.close();
+    far.close();
+  });
+
+  it('rejects the receive that waits to fill its memory, though nothing comes', async () => {
+    const arena = new Arena();
+    const failure = failureOf(near.recv(arena.alloc(100)));
+    arena.dispose();
+    expect(await within(1_000, failure)).toMatchObject(detached);
+  });
+
+  it('rejects it too where it is not the first, and nobody else', async () => {
+    const arena = new Arena();
+    const [first, second, third] = [Buffer.alloc(2), arena.alloc(2), Buffer.alloc(2)];
+    const before = near.recv(first);
+    const failure = failureOf(near.recv(second));
+    const after = near.recv(third);
+    arena.dispose();
+    expect(await within(1_000, failure)).toMatchObject(detached);
+    await far.sendAll('abcd');
+    expect(await within(1_000, Promise.all([before, after]))).toEqual([2, 2]);
+    expect([String(first), String(third)]).toEqual(['ab', 'cd']);
+  });
+
+  it('loses no bytes that come when nobody waits any more', async () => {
+    const arena = new Arena();
+    const failure = failureOf(near.recv(arena.alloc(100)));
+    arena.dispose();
+    await failure;
+    await far.sendAll('still here');
+    expect(String(await near.recv())).toBe('still here');
+  });
+
+  it('rejects the send that is queued with its memory, and tells how much had gone', async () => {
+    const arena = new Arena();
+    const size = 8 * 1024 * 1024;
+    const failure = failureOf(near.sendAll(arena.alloc(size).fill('x')));
+    const behind = failureOf(near.sendAll('behind'));
+    arena.dispose();
+    const error = await within(1_000, failure);
+    expect(error).toMatchObject(detached);
+    const { bytesTransferred } = error as { bytesTransferred: number };
+    expect(bytesTransferred).toBeGreaterThan(0);
+    expect(bytesTransferred).toBeLessThan(size);
+    // What had gone arrives, and nothing of what was behind.
+    expect(await within(1_000, behind)).toMatchObject({ code: 'ERR_SOCK_SEND_ABANDONED' });
+    expect(near.sendQueueBytes).toBe(0);
+    await near.shutdown();
+    let received = 0;
+    for await (const chunk of far) {
+      expect(chunk.every((byte) => byte === 'x'.charCodeAt(0))).toBe(true);
+      received += chunk.length;
+    }
+    expect(received).toBe(bytesTransferred);
+  });
+
+  it('rejects a send of it that waits behind others, which go on', async () => {
+    const arena = new Arena();
+    const sending = near.sendAll(Buffer.alloc(8 * 1024 * 1024));
+    const failure = failureOf(near.sendAll(arena.alloc(100_000)));
+    arena.dispose();
+    expect(await within(1_000, failure)).toMatchObject({ ...detached, bytesTransferred: 0 });
+    await Promise.all([far.recvAll(8 * 1024 * 1024), sending]);
+    expect(far.tryRecv()).toBeNull();
+  });
+});
+
+describe('sends whose time is over together', () => {
+  it('are each rejected once, and the socket is none the worse for it', async () => {
+    const [near, far] = Socket.pair();
+    const bytes = Buffer.alloc(4 * 1024 * 1024);
+    const [first, ...rest] = await Promise.all(
+      [1, 2, 3].map(() => failureOf(near.sendAll(bytes, { timeout: 1 }))),
+    );
+    expect(first).toMatchObject({ code: 'ERR_SOCK_TIMEOUT' });
+    for (const error of rest) expect(error).toMatchObject({ bytesTransferred: 0 });
+    expect(near.sendQueueBytes).toBe(0);
+    near.close();
+    far.close();
+  });
+});
