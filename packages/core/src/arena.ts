@@ -4,8 +4,8 @@
  * Theory of operation. Pieces are cut from the front of a chunk, one behind the other. Releasing
  * detaches the chunks, so that a view that somebody kept is empty and can never show what the
  * memory is used for next; the memory itself lives on under a new ArrayBuffer and waits, sorted by
- * size, for the next arena that needs a chunk. Rejected: handing the same ArrayBuffer out again, with
- * which forgotten views would look into other people's data.
+ * size, for the next arena that needs a chunk. Rejected: handing the same ArrayBuffer out again,
+ * with which forgotten views would look into other people's data.
  */
 import { tellOfDetached } from '@sock/native';
 import { ArenaError } from './errors.js';
