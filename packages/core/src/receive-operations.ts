@@ -45,6 +45,11 @@ export abstract class ReceiveOperation extends Operation {
     return this.whole ? this.filled === this.max : this.filled > 0;
   }
 
+  /** Whether memory that it would fill was taken away. */
+  get isDetached(): boolean {
+    return this.view !== null && this.view.length === 0;
+  }
+
   /** One attempt, of an operation with memory of its own; the caller counts what is filled. */
   read(source: ByteSource, wait: boolean): number {
     return source.readInto(this.view as Uint8Array, this.filled, wait);
@@ -119,6 +124,10 @@ export class ScatterOperation extends ReceiveOperation {
 
   override get syscall(): string {
     return 'recvmsg';
+  }
+
+  override get isDetached(): boolean {
+    return !this.vector.isWhole;
   }
 
   override read(source: ByteSource, wait: boolean): number {

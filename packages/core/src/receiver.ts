@@ -168,7 +168,7 @@ export class Receiver implements ByteSource {
   }
 
   onDetached(): void {
-    for (const operation of this.queue.select(({ view }) => view !== null && view.length === 0)) {
+    for (const operation of this.queue.select(({ isDetached }) => isDetached)) {
       this.giveUp(operation);
       operation.reject(detachedError());
     }

@@ -9,7 +9,8 @@ const { send, sendVector } = binding;
 const corkBlockSize = 16 * 1024;
 const sparesMax = 64;
 const spareBlocks: Uint8Array[] = [];
-const noBytes = new Uint8Array(0);
+/** Of operations that do not send from one place. */
+export const noBytes = new Uint8Array(0);
 
 export class SendOperation extends Operation {
   sent = 0;
@@ -49,6 +50,11 @@ export class SendOperation extends Operation {
     return 0;
   }
 
+  /** Whether memory that it sends from was taken away. */
+  get isDetached(): boolean {
+    return this.bytes !== noBytes && this.bytes.length < this.length;
+  }
+
   finish(): void {
     this.disarm();
     this.resolve(this.sent);
@@ -68,6 +74,10 @@ export class GatherOperation extends SendOperation {
 
   override get syscall(): string {
     return 'sendmsg';
+  }
+
+  override get isDetached(): boolean {
+    return !this.vector.isWhole;
   }
 
   override transmit(slot: number, generation: number, wait: boolean): number {

@@ -221,7 +221,7 @@ export class Sender {
 
   onDetached(): void {
     const isDetached = (operation: SendOperation | ShutdownOperation): boolean =>
-      operation instanceof SendOperation && operation.bytes.length < operation.length;
+      operation instanceof SendOperation && operation.isDetached;
     this.giveUpAll(isDetached, (_, bytesTransferred) => detachedError(bytesTransferred));
   }
 

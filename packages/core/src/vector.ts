@@ -26,6 +26,11 @@ export class Vector {
     return this.total - this.position;
   }
 
+  /** False once memory of one of the views was taken away. */
+  get isWhole(): boolean {
+    return this.views.every((view, index) => view.length >= this.lengthAt(index));
+  }
+
   /** Makes `first` and `offset` those of a byte; never of one before the last sought. */
   seek(position: number): void {
     this.offset += position - this.position;
@@ -37,8 +42,8 @@ export class Vector {
 
   /** Writes the bytes from where {@link seek} has led. False when a view is no longer all there. */
   put(bytes: Uint8Array): boolean {
+    if (!this.isWhole) return false;
     const { views } = this;
-    if (views.some((view, index) => view.length < this.lengthAt(index))) return false;
     let { first, offset } = this;
     for (let at = 0; at < bytes.length; offset = 0) {
       const part = bytes.subarray(at, at + this.lengthAt(first) - offset);

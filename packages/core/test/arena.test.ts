@@ -78,6 +78,28 @@ describe('an arena that is disposed', () => {
   });
 });
 
+describe('an arena that is disposed, and operations on several places', () => {
+  it('rejects those of which one place was in it, and no others', async () => {
+    const [near, far] = Socket.pair();
+    const arena = new Arena();
+    const own = Buffer.alloc(4);
+    const failure = failureOf(near.recvv([Buffer.alloc(4), arena.alloc(4)]));
+    const receiving = near.recvv([own, Buffer.alloc(4)]);
+    const parts = [Buffer.alloc(4 * 1024 * 1024), Buffer.alloc(4 * 1024 * 1024)];
+    const sending = near.sendvAll(parts);
+    const sendFailure = failureOf(near.sendvAll([arena.alloc(50_000), Buffer.alloc(50_000)]));
+    arena.dispose();
+    expect(await within(1_000, failure)).toMatchObject(detached);
+    expect(await within(1_000, sendFailure)).toMatchObject({ ...detached, bytesTransferred: 0 });
+    await far.sendAll('12345678');
+    expect(await within(1_000, receiving)).toBe(8);
+    expect(String(own)).toBe('1234');
+    await Promise.all([far.recvAll(8 * 1024 * 1024), sending]);
+    near.close();
+    far.close();
+  });
+});
+
 describe('sends whose time is over together', () => {
   it('are each rejected once, and the socket is none the worse for it', async () => {
     const [near, far] = Socket.pair();
