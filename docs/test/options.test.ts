@@ -16,6 +16,10 @@ describe('of options, the example', () => {
   it('credentials knows who has connected', async () => {
     expectOutput(await run('credentials'), ['true true']);
   });
+
+  it('handing-over is answered by a worker', async () => {
+    expectOutput(await run('handing-over'), ['worker: hello']);
+  });
 });
 
 describeWithPeers(['network namespaces'], 'of options, the example', () => {

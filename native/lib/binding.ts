@@ -21,6 +21,8 @@ export interface Binding {
   open(family: number, type: number): number;
   addressFamily(text: string): 0 | 4 | 6;
   pair(type: number): number;
+  fromFd(fd: number): number;
+  detach(slot: number, generation: number, nonBlocking: boolean): number;
   bind(slot: number, generation: number, host: string, port: number, family: number): number;
   bindUnix(slot: number, generation: number, path: string, type: number): number;
   listen(slot: number, generation: number, backlog: number): number;
@@ -95,9 +97,11 @@ export interface Binding {
 
 /** The errno values that our code looks at, positive. */
 type ErrnoName =
+  | 'EAFNOSUPPORT'
   | 'EAGAIN'
   | 'EBADF'
   | 'ECONNRESET'
+  | 'EEXIST'
   | 'EFAULT'
   | 'EINPROGRESS'
   | 'EMFILE'
@@ -106,7 +110,8 @@ type ErrnoName =
   | 'ENOMEM'
   | 'ENOSPC'
   | 'ENOTCONN'
-  | 'EPIPE';
+  | 'EPIPE'
+  | 'EPROTOTYPE';
 
 interface Addon {
   readonly errno: Readonly<Record<ErrnoName, number>>;

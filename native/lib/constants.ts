@@ -54,8 +54,13 @@ export const SocketOption = {
   FastOpen: 11,
   FastOpenConnect: 12,
   UserTimeout: 13,
+  Protocol: 14,
 } as const;
 
+/** `Role` in src/sys/socket_identity.h, by position. */
+export const roles = ['new', 'connecting', 'connected', 'listening'] as const;
+
+export type Role = (typeof roles)[number];
 export type Family = (typeof families)[number];
 export type SocketType = (typeof types)[number];
 

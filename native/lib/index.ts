@@ -6,7 +6,7 @@ import * as constants from './constants.js';
 import * as reactor from './reactor.js';
 
 export type { Binding } from './binding.js';
-export type { Family, SocketType } from './constants.js';
+export type { Family, Role, SocketType } from './constants.js';
 export type { DeadlineSink, LookupSink, Sink } from './reactor.js';
 
 export const {
@@ -15,6 +15,7 @@ export const {
   families,
   PollIn,
   PollOut,
+  roles,
   SocketOption,
   slotsPerPage,
   syscallNames,

@@ -41,12 +41,21 @@ struct Errno {
 
 // Those that lib/ looks at.
 constexpr Errno kErrnos[] = {
-    {"EAGAIN", EAGAIN},           {"EBADF", EBADF},
-    {"ECONNRESET", ECONNRESET},   {"EFAULT", EFAULT},
-    {"EINPROGRESS", EINPROGRESS}, {"EMFILE", EMFILE},
-    {"ENFILE", ENFILE},           {"ENOBUFS", ENOBUFS},
-    {"ENOMEM", ENOMEM},           {"ENOSPC", ENOSPC},
-    {"ENOTCONN", ENOTCONN},       {"EPIPE", EPIPE},
+    {"EAFNOSUPPORT", EAFNOSUPPORT},
+    {"EEXIST", EEXIST},
+    {"EPROTOTYPE", EPROTOTYPE},
+    {"EAGAIN", EAGAIN},
+    {"EBADF", EBADF},
+    {"ECONNRESET", ECONNRESET},
+    {"EFAULT", EFAULT},
+    {"EINPROGRESS", EINPROGRESS},
+    {"EMFILE", EMFILE},
+    {"ENFILE", ENFILE},
+    {"ENOBUFS", ENOBUFS},
+    {"ENOMEM", ENOMEM},
+    {"ENOSPC", ENOSPC},
+    {"ENOTCONN", ENOTCONN},
+    {"EPIPE", EPIPE},
 };
 
 napi_value errno_table(napi_env env) {

@@ -154,20 +154,21 @@ napi_value Context::share(napi_value deliver) {
   return shared;
 }
 
-Source* Context::adopt(sys::UniqueFd fd, Kind kind) {
+bool Context::reserve() {
   reactor::Slots& slots = reactor_->slots();
-  if (slots.full()) {
-    constexpr size_t kWords = sizeof(reactor::SharedWords) / sizeof(int32_t);
-    int32_t* words = nullptr;
-    napi_value array = make_array(env_, reactor::Slots::kPageSize * kWords, &words);
-    napi_value pages = nullptr;
-    if (array == nullptr || napi_get_reference_value(env_, pages_, &pages) != napi_ok) {
-      return nullptr;
-    }
-    napi_set_element(env_, pages, static_cast<uint32_t>(slots.page_count()), array);
-    slots.add_page(reinterpret_cast<reactor::SharedWords*>(words));
-  }
-  return &slots.take(std::move(fd), kind);
+  if (!slots.full()) return true;
+  constexpr size_t kWords = sizeof(reactor::SharedWords) / sizeof(int32_t);
+  int32_t* words = nullptr;
+  napi_value array = make_array(env_, reactor::Slots::kPageSize * kWords, &words);
+  napi_value pages = nullptr;
+  if (array == nullptr || napi_get_reference_value(env_, pages_, &pages) != napi_ok) return false;
+  napi_set_element(env_, pages, static_cast<uint32_t>(slots.page_count()), array);
+  slots.add_page(reinterpret_cast<reactor::SharedWords*>(words));
+  return true;
+}
+
+Source* Context::adopt(sys::UniqueFd fd, Kind kind) {
+  return reserve() ? &reactor_->slots().take(std::move(fd), kind) : nullptr;
 }
 
 void Context::remember_file(const Source& source, const sys::SockAddr& address,
@@ -183,6 +184,11 @@ void Context::close(Source& source) {
     bound_files_.erase(bound);
   }
   reactor_->close(source);
+}
+
+sys::UniqueFd Context::release(Source& source) {
+  bound_files_.erase(source.token.index);
+  return reactor_->release(source);
 }
 
 napi_value Context::name(const Source& source) {

@@ -70,6 +70,8 @@ class Context {
     return reactor_->slots().find(
         reactor::Token{static_cast<uint32_t>(index), static_cast<uint32_t>(generation)});
   }
+  // Makes sure that there is a free slot; false when no memory is left.
+  bool reserve();
   // A slot for the descriptor. Null when no memory is left.
   reactor::Source* adopt(sys::UniqueFd fd, reactor::Kind kind);
   // What a call returns that made a socket: its index, with the generation in kExtra.
@@ -92,6 +94,8 @@ class Context {
   void remember_file(const reactor::Source& source, const sys::SockAddr& address,
                      const sys::FileId& file);
   void close(reactor::Source& source);
+  // As close(), but the descriptor, and the socket file if there is one, are given away.
+  sys::UniqueFd release(reactor::Source& source);
 
  private:
   static constexpr size_t kRecordsMax = 1024;

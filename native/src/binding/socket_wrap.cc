@@ -12,6 +12,7 @@
 #include "sys/descriptor_flags.h"
 #include "sys/peer_credentials.h"
 #include "sys/socket_calls.h"
+#include "sys/socket_identity.h"
 #include "sys/socket_options.h"
 #include "sys/tcp_info.h"
 
@@ -42,6 +43,52 @@ napi_value js_open(napi_env env, napi_callback_info info) {
   if (!fd.ok()) return context.fail(fd.error());
   reactor::Source* source = context.adopt(fd.take(), kind_of(*family, *type));
   return source == nullptr ? to_js(env, -ENOMEM) : context.name(*source);
+}
+
+// The position in the table, or -1.
+template <size_t N>
+int32_t position(const int (&table)[N], int value) {
+  const int* found = std::ranges::find(table, value);
+  return found == std::end(table) ? -1 : static_cast<int32_t>(found - table);
+}
+
+// fromFd(fd) -> slot index, generation in kExtra, family in kExtra2, type and (from bit 8 on) role
+// in kExtra3; or negative errno, and the descriptor is still its owner's: EEXIST when that is us.
+napi_value js_from_fd(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  Context& context = args.context();
+  const int fd = args.int32(0);
+  Result<sys::Identity> identity = sys::identify(fd);
+  if (!identity.ok()) return context.fail(identity.error());
+  const sys::Identity& found = identity.value();
+  bool is_ours = false;
+  context.reactor().slots().for_each(
+      [&](const reactor::Source& source) { is_ours |= source.fd.get() == fd; });
+  if (is_ours) return context.fail(Error{EEXIST, Syscall::kNone});
+  if (!context.reserve()) return to_js(env, -ENOMEM);
+  const Status cloexec = sys::set_close_on_exec(fd, true);
+  if (!cloexec.ok()) return context.fail(cloexec.error());
+  const Status non_blocking = sys::set_non_blocking(fd, true);
+  if (!non_blocking.ok()) return context.fail(non_blocking.error());
+  auto kind = found.is_tcp ? reactor::Kind::kTcp : reactor::Kind::kStream;
+  if (found.role == sys::Role::kListening) kind = reactor::Kind::kListener;
+  reactor::Source* source = context.adopt(sys::UniqueFd(fd), kind);
+  source->peer = found.peer;
+  context.control(kExtra2) = position(kFamilies, found.family);
+  context.control(kExtra3) = position(kTypes, found.type) | static_cast<int32_t>(found.role) << 8;
+  return context.name(*source);
+}
+
+// detach(index, generation, nonBlocking) -> the descriptor, which is the caller's now, or negative
+// errno, and nothing has changed.
+napi_value js_detach(napi_env env, napi_callback_info info) {
+  const Args<3> args(env, info);
+  Context& context = args.context();
+  reactor::Source* source = source_of(args);
+  if (source == nullptr) return to_js(env, -EBADF);
+  const Status set = sys::set_non_blocking(source->fd.get(), args.boolean(2));
+  if (!set.ok()) return context.fail(set.error());
+  return to_js(env, context.release(*source).release());
 }
 
 // pair(type) -> slot index of the first, its generation in kExtra, the second in kExtra2 and
@@ -273,6 +320,8 @@ void install_socket(Installer& installer) {
   installer.add("open", js_open);
   installer.add("addressFamily", js_address_family);
   installer.add("pair", js_pair);
+  installer.add("fromFd", js_from_fd);
+  installer.add("detach", js_detach);
   installer.add("bind", js_bind);
   installer.add("bindUnix", js_bind_unix);
   installer.add("listen", js_listen);

@@ -47,6 +47,8 @@ sys::IoResult note_received(Reactor& reactor, Source& source, sys::IoResult resu
 // What the answer of a send says about the source.
 sys::IoResult note_sent(Reactor& reactor, Source& source, sys::IoResult result, size_t size,
                         bool wait) {
+  // With Fast Open the first send is the connect: its SYN has left, but took no data along.
+  if (result == -EINPROGRESS) result = -EAGAIN;
   const bool full = result == -EAGAIN || (result >= 0 && static_cast<size_t>(result) < size);
   if (!full) return result;
   if (wait && (source.interest & reactor::kWrite) == 0) {

@@ -69,10 +69,15 @@ void Reactor::forget(Source& source) {
   source.clear(flag::kRegistered);
 }
 
-void Reactor::close(Source& source) {
+sys::UniqueFd Reactor::release(Source& source) {
   forget(source);
-  source.fd.reset();
+  sys::UniqueFd fd = std::move(source.fd);
   slots_.free(source);
+  return fd;
+}
+
+void Reactor::close(Source& source) {
+  release(source).reset();
 }
 
 }  // namespace sock::reactor

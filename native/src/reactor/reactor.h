@@ -37,6 +37,8 @@ class Reactor {
   // Leaves the poller. Always before the descriptor is closed or given away: while a duplicate of
   // it is open elsewhere, the kernel would keep reporting it here.
   void forget(Source& source);
+  // Deregisters, and frees the slot; the descriptor is the caller's from now on.
+  sys::UniqueFd release(Source& source);
   // Deregisters, closes and frees the slot.
   void close(Source& source);
 

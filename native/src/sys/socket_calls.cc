@@ -99,9 +99,7 @@ IoResult receive(int fd, void* data, size_t size) {
 
 IoResult send(int fd, const void* data, size_t size) {
   const ssize_t count = retry([&] { return ::send(fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL); });
-  if (count >= 0) return count;
-  // With Fast Open the first send is the connect: its SYN has left, but took no data along.
-  return errno == EINPROGRESS ? -EAGAIN : -errno;
+  return count >= 0 ? count : -errno;
 }
 
 Result<int> get_option(int fd, int level, int name) {

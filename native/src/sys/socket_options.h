@@ -24,6 +24,7 @@ enum class Option : uint8_t {
   kFastOpen,
   kFastOpenConnect,
   kUserTimeout,
+  kProtocol,
   kCount,
 };
 

@@ -18,6 +18,7 @@
 #include "sys/retry.h"
 #include "sys/sockaddr.h"
 #include "sys/socket_calls.h"
+#include "sys/socket_identity.h"
 #include "sys/socket_options.h"
 #include "sys/tcp_info.h"
 #include "sys/unique_fd.h"
@@ -356,6 +357,38 @@ TEST_CASE("the peer of a Unix socket has credentials, a peer over TCP has none")
   CHECK(code_of(peer_credentials(tcp.first.get())) == ENOTCONN);
   const UniqueFd alone = take(open_socket(AF_UNIX, SOCK_STREAM));
   CHECK(code_of(peer_credentials(alone.get())) == ENOTCONN);
+}
+
+TEST_CASE("a descriptor tells what it is") {
+  const FdPair pair = take(open_pair(SOCK_SEQPACKET));
+  const Identity messages = take(identify(pair.first.get()));
+  CHECK(messages.family == AF_UNIX);
+  CHECK(messages.type == SOCK_SEQPACKET);
+  CHECK(messages.role == Role::kConnected);
+  CHECK_FALSE(messages.is_tcp);
+
+  const FdPair tcp = test::connect_tcp(AF_INET6);
+  const Identity connected = take(identify(tcp.first.get()));
+  CHECK(connected.family == AF_INET6);
+  CHECK(connected.type == SOCK_STREAM);
+  CHECK(connected.role == Role::kConnected);
+  CHECK(connected.is_tcp);
+  CHECK(connected.peer.size > 0);
+
+  const test::Listener listener;
+  CHECK(take(identify(listener.fd.get())).role == Role::kListening);
+  const UniqueFd fresh = take(open_socket(AF_INET, SOCK_STREAM));
+  CHECK(take(identify(fresh.get())).role == Role::kNew);
+}
+
+TEST_CASE("what cannot carry a stream is told apart") {
+  const UniqueFd datagrams = take(open_socket(AF_INET, SOCK_DGRAM));
+  CHECK(code_of(identify(datagrams.get())) == EPROTOTYPE);
+  const FdPair pair = take(open_pair(SOCK_DGRAM));
+  CHECK(code_of(identify(pair.first.get())) == EPROTOTYPE);
+  const UniqueFd file(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  CHECK(code_of(identify(file.get())) == ENOTSOCK);
+  CHECK(code_of(identify(-1)) == EBADF);
 }
 
 }  // namespace sock::sys

@@ -95,6 +95,11 @@ export class Acceptor<T extends { close(): void }> {
     return this.queue.head !== null;
   }
 
+  /** Whether connections were accepted that nobody has taken yet. */
+  get holdsConnections(): boolean {
+    return this.ready.length > 0;
+  }
+
   accept(limits: Limits): Promise<T> {
     const connection = this.queue.head === null ? this.takeReady() : undefined;
     if (connection !== undefined) return Promise.resolve(connection);

@@ -217,12 +217,26 @@ export class Endpoint implements Sink, DeadlineSink, Parts {
   close(): void {
     if (this.closed) return;
     const { slot, generation } = this;
+    this.leave();
+    binding.close(slot, generation);
+    this.onClosed?.();
+  }
+
+  /** As {@link close}, but the descriptor stays open: it is returned. Below 0: why not. */
+  detach(nonBlocking: boolean): number {
+    const { slot, generation } = this;
+    const fd = binding.detach(slot, generation, nonBlocking);
+    if (fd < 0) return fd;
+    this.leave();
+    this.onClosed?.();
+    return fd;
+  }
+
+  private leave(): void {
     this.dropDeadline();
-    if (this.waiting > 0) unpin(slot);
+    if (this.waiting > 0) unpin(this.slot);
     this.slot = -1;
     this.words = noWords;
     this.at = 0;
-    binding.close(slot, generation);
-    this.onClosed?.();
   }
 }

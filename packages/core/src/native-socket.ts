@@ -2,15 +2,18 @@
 import {
   binding,
   Control,
+  Errno,
   type Family,
   families,
+  type Role,
+  roles,
   type SocketType,
   syscallNames,
   types,
 } from '@sock/native';
 import type { Endpoint } from './endpoint.js';
-import { type SocketError, type SocketErrorDetails, systemError } from './errors.js';
-import { checkOneOf, checkOptions, invalidType, invalidValue } from './validate.js';
+import { SocketError, type SocketErrorDetails, systemError } from './errors.js';
+import { checkInteger, checkOneOf, checkOptions, invalidType, invalidValue } from './validate.js';
 
 /** Options of a new socket. */
 export interface SocketOptions {
@@ -27,7 +30,45 @@ export class Existing {
     readonly generation: number,
     readonly family: Family,
     readonly type: SocketType,
+    readonly role: Role = 'connected',
   ) {}
+}
+
+/** The socket behind a descriptor, which is ours from now on; unless it throws. */
+export function takeOver(fd: number): Existing {
+  checkInteger('fd', fd, 0, 2 ** 31 - 1);
+  const slot = binding.fromFd(fd);
+  if (slot < 0) throw refusalOf(fd, slot);
+  const { control } = binding;
+  const shape = control[Control.Extra3] as number;
+  return new Existing(
+    slot,
+    control[Control.Extra] as number,
+    families[control[Control.Extra2] as number] as Family,
+    types[shape & 0xff] as SocketType,
+    roles[shape >> 8],
+  );
+}
+
+function refusalOf(fd: number, errno: number): SocketError {
+  switch (errno) {
+    case -Errno.EEXIST:
+      return new SocketError(`descriptor ${fd} is another Socket's already`, {
+        code: 'ERR_SOCK_BUSY',
+      });
+    case -Errno.EPROTOTYPE:
+      return new SocketError(`descriptor ${fd} carries datagrams, not a stream`, {
+        code: 'EPROTOTYPE',
+        errno,
+      });
+    case -Errno.EAFNOSUPPORT:
+      return new SocketError(`descriptor ${fd} is neither an inet nor a Unix socket`, {
+        code: 'EAFNOSUPPORT',
+        errno,
+      });
+    default:
+      return lastCallError(errno, {});
+  }
 }
 
 export function create(options: SocketOptions): Existing {

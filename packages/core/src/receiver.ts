@@ -132,6 +132,13 @@ export class Receiver implements ByteSource {
     this.unread = this.unread === null ? bytes : Buffer.concat([bytes, this.unread]);
   }
 
+  /** Whether there are bytes here that the kernel has no more, and nobody has yet. */
+  get holdsBytes(): boolean {
+    if (this.unread !== null) return true;
+    // Only the first of the queue is ever filled in part.
+    return this.queue.head !== null && this.queue.head.filled > 0;
+  }
+
   /** Takes away from those who wait: the socket was closed. */
   close(): void {
     for (let operation = this.queue.shift(); operation !== null; operation = this.queue.shift()) {

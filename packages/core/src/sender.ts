@@ -171,6 +171,13 @@ export class Sender {
     }
   }
 
+  /** Sends what is queued as far as the kernel takes it; whether that was all. */
+  flushAll(): boolean {
+    this.flush();
+    this.drain(false);
+    return this.queue.head === null;
+  }
+
   /** Takes away from those who wait: the socket is about to be closed. */
   close(): void {
     this.flush();
@@ -179,8 +186,7 @@ export class Sender {
 
   /** For a sender that blocks: as {@link tryOnce}, but what is queued goes first. */
   drainThenTry(operation: SendOperation): number | null {
-    this.flush();
-    this.drain(false);
+    this.flushAll();
     return this.tryOnce(operation);
   }
 

@@ -23,6 +23,7 @@ import {
   nameOf,
   type SocketName,
   type SocketOptions,
+  takeOver,
 } from './native-socket.js';
 import type { Limits, OperationOptions } from './operation.js';
 import type { SyncOptions } from './stream-socket.js';
@@ -67,8 +68,34 @@ export class Socket extends ConnectingSocket {
     this.family = existing.family;
     this.type = existing.type;
     closeWhenForgotten(this.endpoint);
-    if (existing === options) this.setState('connected');
+    if (existing === options) {
+      this.setState(existing.role);
+      // Another descriptor in its place would not be the one that was handed over.
+      if (existing.role !== 'connected') this.setup.bound = true;
+    }
     if (this.timeouts.operationTimeout !== Number.POSITIVE_INFINITY) this.applyTimeouts();
+  }
+
+  /**
+   * Takes a descriptor over that another owner has given away: {@link detach} in a worker or a
+   * parent process, systemd, inetd. Family, type, addresses and whether it is connected or listens
+   * are read from it. From now on it is this object's to close, close-on-exec, and non-blocking,
+   * which duplicates of it in other processes are then, too.
+   *
+   * @param fd An integer from 0 to 2^31−1. It must have no other owner: of a `net.Socket` or a
+   * `FileHandle`, give a duplicate.
+   * @throws TypeError, RangeError. `SocketError`, and the descriptor stays its owner's: `EBADF`
+   * when it is not open, `ENOTSOCK`, `EPROTOTYPE` for datagrams, `EAFNOSUPPORT` for other families,
+   * `ERR_SOCK_BUSY` when a Socket of this thread has it.
+   * @example
+   * ```ts
+   * const listener = Socket.fromFd(3); // the first that systemd hands over
+   * ```
+   * @see getsockname(2), socket(7)
+   */
+  static fromFd(fd: number): Socket {
+    // Seen from outside, the constructor takes options only.
+    return new Socket(takeOver(fd) as unknown as SocketOptions);
   }
 
   /**
@@ -239,9 +266,38 @@ export class Socket extends ConnectingSocket {
     this.sender?.close();
     notForgotten(this.endpoint);
     this.endpoint.close();
-    this.receiver?.close();
-    this.setupIfAny?.acceptor?.close();
-    this.setupIfAny?.connector?.close();
+    this.#rejectAll();
+  }
+
+  /**
+   * Gives the descriptor away, for a worker ({@link fromFd}), a child process (`stdio`) or another
+   * library. What is corked or queued is sent first. The socket is closed then, but the connection
+   * is not; what waits is rejected with `ERR_SOCK_CLOSED`. It is close-on-exec unless
+   * {@link setCloseOnExec} said otherwise, and non-blocking unless {@link setNonBlocking} did. A
+   * socket file of its own stays where it is.
+   *
+   * @returns The descriptor, which is the caller's to close.
+   * @throws `SocketClosedError` (`ERR_SOCK_CLOSED`). `SocketError` (`ERR_SOCK_BUSY`), and nothing
+   * has changed, where bytes would be lost: sends that the kernel does not take yet, bytes received
+   * and put back (after a `recvAll` that was cut short), connections accepted and not taken.
+   * @example
+   * ```ts
+   * const fd = socket.detach();
+   * worker.postMessage(fd); // there: Socket.fromFd(fd)
+   * ```
+   */
+  detach(): number {
+    this.usable();
+    const { sender, receiver, setupIfAny: setup } = this;
+    if (sender?.flushAll() === false) throw busyError('detach', 'a send');
+    if (receiver?.holdsBytes) throw busyError('detach', 'what was received');
+    if (setup?.acceptor?.holdsConnections) throw busyError('detach', 'a connection');
+    const fd = this.endpoint.detach(this.getNonBlocking());
+    if (fd < 0) throw lastCallError(fd, {});
+    this.ready = false;
+    notForgotten(this.endpoint);
+    this.#rejectAll();
+    return fd;
   }
 
   /** Connections for a listening socket, chunks for any other. */
@@ -251,6 +307,13 @@ export class Socket extends ConnectingSocket {
     const connections = new StepIterator(() => this.#acceptStep());
     // One class for both roles: ListeningSocket is the type under which this is seen.
     return connections as unknown as AsyncIterableIterator<Buffer>;
+  }
+
+  /** Who waits for something that will not come any more. */
+  #rejectAll(): void {
+    this.receiver?.close();
+    this.setupIfAny?.acceptor?.close();
+    this.setupIfAny?.connector?.close();
   }
 
   /** @internal */

@@ -327,9 +327,9 @@ export abstract class TunableSocket extends MeteredStream {
   }
 
   /**
-   * Whether calls of whoever has the descriptor after `detach` return instead of waiting. On
-   * by default. Here it is only noted: as long as the socket is this object's it never blocks, and
-   * the tempo of a call is chosen by its name.
+   * Whether calls of whoever has the descriptor after {@link Socket.detach} return instead of
+   * waiting. On by default. Here it is only noted: as long as the socket is this object's it never
+   * blocks, and the tempo of a call is chosen by its name.
    *
    * @throws TypeError unless it is a boolean.
    * @see fcntl(2), O_NONBLOCK

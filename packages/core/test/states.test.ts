@@ -103,6 +103,9 @@ const calls: Record<string, Call> = {
   asyncDispose: (s) => s[Symbol.asyncDispose](),
   dispose: (s) => s[Symbol.dispose](),
   close: (s) => s.close(),
+  detach: (s) => {
+    Socket.fromFd(s.detach()).close();
+  },
   accept: (s) => s.accept(),
   acceptSync: (s) => s.acceptSync(atOnce),
   tryAccept: (s) => s.tryAccept(),
@@ -204,6 +207,7 @@ const tcp = `
  asyncDispose            nothing      waits        nothing      ~ENOTCONN    nothing      nothing
  dispose                 nothing      nothing      nothing      nothing      nothing      nothing
  close                   nothing      nothing      nothing      nothing      nothing      nothing
+ detach                  nothing      nothing      nothing      nothing      nothing      CLOSED
  accept                  ~EINVAL      ~EINVAL      ~EINVAL      ~EINVAL      waits        ~CLOSED
  acceptSync              EINVAL       EINVAL       EINVAL       EINVAL       TIMEOUT      CLOSED
  tryAccept               EINVAL       EINVAL       EINVAL       EINVAL       null         CLOSED

@@ -197,3 +197,10 @@ export function memory(options: ArenaOptions, view: Uint8Array): Buffer {
   new RingBuffer(64, { arena: view });
   return bytes;
 }
+
+export function handsOver(socket: Socket): Socket {
+  const fd: number = socket.detach();
+  // @ts-expect-error: a number, not a text
+  Socket.fromFd(String(fd));
+  return Socket.fromFd(fd);
+}

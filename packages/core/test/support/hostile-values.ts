@@ -124,6 +124,11 @@ export function describeHostileValues(backend: 'epoll' | 'poll'): void {
       ([arg]) => new Socket(arg as never),
     ],
     'Socket.pair': [[odd], ([arg]) => Socket.pair(arg as never)],
+    'Socket.fromFd': [
+      // A number may be a descriptor of somebody else in here.
+      [anything((value) => isIntegerBetween(value, 0, 2 ** 20))],
+      ([arg]) => Socket.fromFd(arg as never),
+    ],
     'Socket.setDefaultTimeouts': [
       [options({ connectTimeout: odd, unknown: odd })],
       ([arg]) => {
