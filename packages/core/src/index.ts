@@ -1,6 +1,9 @@
 export { Arena, type ArenaOptions } from './arena.js';
 export { cidrMatch } from './cidr.js';
 export { type ConnectOptions, connect, type LookupFunction } from './connect.js';
+export type { DuplexAddress, DuplexOptions, SocketDuplex } from './duplex/socket-duplex.js';
+export type { DuplexSource } from './duplex/source.js';
+export type { TakenStream } from './duplex/taken-stream.js';
 export {
   AbortError,
   ArenaError,
@@ -36,4 +39,5 @@ export type { ChunksOptions, Data, StreamSocket, SyncOptions } from './stream-so
 export type { ResolvedAddress } from './target.js';
 export type { TcpInfo, TcpState } from './tcp-info.js';
 export type { Timeouts } from './timeouts.js';
+export { toDuplex } from './to-duplex.js';
 export type { PeerCredentials } from './tunable-socket.js';

@@ -126,6 +126,11 @@ export class Receiver implements ByteSource {
     return got;
   }
 
+  /** Throws while somebody waits. */
+  checkIdle(verb: string): void {
+    if (this.queue.head !== null) throw busyError(verb, 'a recv');
+  }
+
   /** Bytes that come before everything the kernel still has. */
   putBack(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
@@ -194,10 +199,6 @@ export class Receiver implements ByteSource {
     }
     if (this.queue.head !== null) this.carryOn();
     return this.queue.earliestDeadline();
-  }
-
-  private checkIdle(verb: string): void {
-    if (this.queue.head !== null) throw busyError(verb, 'a recv');
   }
 
   private throwFor(got: number, syscall?: string): never {

@@ -276,7 +276,8 @@ export class Server {
 
   /** The handler is done: the last bytes are to reach the peer. */
   #end(socket: Socket): void {
-    if (!this.#open.has(socket)) return;
+    // Who took the connection over, as toDuplex does, ends it too.
+    if (socket.isTaken || !this.#open.has(socket)) return;
     socket.end({ timeout: this.#settings.endTimeoutMs }).catch(reportFault);
   }
 

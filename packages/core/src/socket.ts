@@ -288,6 +288,7 @@ export class Socket extends ConnectingSocket {
    */
   detach(): number {
     this.usable();
+    if (this.isTaken) throw this.unready();
     const { sender, receiver, setupIfAny: setup } = this;
     if (sender?.flushAll() === false) throw busyError('detach', 'a send');
     if (receiver?.holdsBytes) throw busyError('detach', 'what was received');
@@ -319,6 +320,11 @@ export class Socket extends ConnectingSocket {
   /** @internal */
   protected override get joinsSends(): boolean {
     return this.type === 'stream';
+  }
+
+  /** @internal */
+  protected override get canReset(): boolean {
+    return this.family !== 'unix';
   }
 
   /** What keeps the socket from accepting. */

@@ -2,6 +2,7 @@
 import { types } from 'node:util';
 import { binding, PollIn, PollOut } from '@sock/native';
 import { Patience } from './blocking.js';
+import { TakenSocket, type TakenStream } from './duplex/taken-stream.js';
 import type { Endpoint } from './endpoint.js';
 import {
   AbortError,
@@ -60,6 +61,8 @@ export abstract class Stream {
   protected limits: Limits = noLimits;
   /** @internal Whether the stream can carry bytes: connected, and not closed. */
   protected ready = false;
+  /** @internal Whether somebody else has the I/O now: see {@link takeOver}. */
+  isTaken = false;
 
   /** The descriptor, for looking at; −1 once closed. It stays this object's to close. */
   get fd(): number {
@@ -70,6 +73,11 @@ export abstract class Stream {
   /** @internal False where every send is a message of its own. */
   protected get joinsSends(): boolean {
     return true;
+  }
+
+  /** @internal Whether the peer can be told that the connection broke, by a reset. */
+  protected get canReset(): boolean {
+    return false;
   }
 
   /** Whether there is a peer; false once the connection is broken or closed. */
@@ -348,6 +356,22 @@ export abstract class Stream {
     this.endpoint.onClosed = listener;
   }
 
+  /** @internal Hands the I/O over for good; see `DuplexSource`. */
+  takeOver(chunkSize: number, onClosed: () => void): TakenStream {
+    this.checkReady();
+    const receiver = this.receiving();
+    receiver.checkIdle('a take-over');
+    this.ready = false;
+    this.isTaken = true;
+    const before = this.endpoint.onClosed;
+    this.endpoint.onClosed = () => {
+      before?.();
+      onClosed();
+    };
+    const source = { close: () => this.close(), canReset: this.canReset };
+    return new TakenSocket(this.endpoint, receiver, this.sending(), chunkSize, source);
+  }
+
   /** @internal */
   protected limitsOf(options: OperationOptions | undefined, defaults: Limits): Limits {
     if (options === undefined) return defaults;
@@ -367,6 +391,11 @@ export abstract class Stream {
   /** @internal Why the stream cannot carry bytes. */
   protected unready(): SocketError {
     if (this.endpoint.closed) return closedError();
+    if (this.isTaken) {
+      return new SocketError('another has taken over the I/O of this socket', {
+        code: 'ERR_SOCK_BUSY',
+      });
+    }
     return new SocketError('the socket is not connected', { code: 'ENOTCONN' });
   }
 
@@ -383,6 +412,7 @@ export abstract class Stream {
   }
 
   private async endWithin(limits: Limits): Promise<void> {
+    if (this.isTaken) throw this.unready();
     const start = monotonicMs();
     const left = (): OperationOptions => ({
       signal: limits.signal,

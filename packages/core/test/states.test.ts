@@ -15,6 +15,8 @@ const internalMembers = [
   'usable',
   'whenClosed',
   'joinsSends',
+  'canReset',
+  'takeOver',
   'checkReady',
   'choose',
   'endWithin',

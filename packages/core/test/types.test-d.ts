@@ -1,6 +1,9 @@
 /** What the type checker must accept, and what it must refuse; compiled, never run. */
 
 import type * as dns from 'node:dns';
+import type http from 'node:http';
+import type { Duplex } from 'node:stream';
+import type tls from 'node:tls';
 import {
   Arena,
   type ArenaOptions,
@@ -36,6 +39,7 @@ import {
   type TcpState,
   TimeoutError,
   type Timeouts,
+  toDuplex,
   UnixSocketError,
 } from '@sock/core';
 
@@ -203,4 +207,15 @@ export function handsOver(socket: Socket): Socket {
   // @ts-expect-error: a number, not a text
   Socket.fromFd(String(fd));
   return Socket.fromFd(fd);
+}
+
+/** What Node's own modules take. */
+export function asNodes(socket: Socket, stream: StreamSocket): Duplex {
+  const options: http.RequestOptions = { createConnection: () => toDuplex(socket) };
+  const below: tls.ConnectionOptions = { socket: toDuplex(stream, { allowHalfOpen: true }) };
+  // @ts-expect-error: a listener carries no bytes
+  toDuplex(listen({}));
+  // @ts-expect-error: names are checked
+  toDuplex(socket, { halfOpen: true });
+  return options.createConnection?.({}, () => {}) ?? (below.socket as Duplex);
 }

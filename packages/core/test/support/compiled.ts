@@ -34,7 +34,7 @@ interface Source {
 
 function sources(): Source[] {
   return Object.entries(folders).flatMap(([from, to]) =>
-    readdirSync(join(root, from))
+    readdirSync(join(root, from), { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.ts') && !/\.(test|d)\.ts$/.test(name))
       .map((name) => ({
         target: join(to, name.replace(/ts$/, 'js')),

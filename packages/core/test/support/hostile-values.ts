@@ -17,7 +17,8 @@ const isLong = (value: unknown): boolean =>
 
 export function describeHostileValues(backend: 'epoll' | 'poll'): void {
   process.env.SOCK_BACKEND = backend;
-  const { connect, isSocketError, listen, Socket, serve } = require('@sock/core') as typeof Core;
+  const { connect, isSocketError, listen, Socket, serve, toDuplex } =
+    require('@sock/core') as typeof Core;
   const { anything, expectAllowed, list, oneOf, options } =
     require('./hostile.js') as typeof Hostile;
 
@@ -117,6 +118,37 @@ export function describeHostileValues(backend: 'epoll' | 'poll'): void {
         ),
       ],
       ([arg, handler]) => serve(arg as never, handler as never).close(),
+    ],
+    toDuplex: [
+      [
+        odd,
+        options({ allowHalfOpen: flag, readableHighWaterMark: size, writableHighWaterMark: size }),
+      ],
+      ([source, arg]) => {
+        const [near, far] = Socket.pair();
+        try {
+          toDuplex(near, arg as never);
+        } finally {
+          near.close();
+          far.close();
+        }
+        return toDuplex(source as never);
+      },
+    ],
+    'toDuplex().set': [
+      [odd, odd],
+      ([first, second]) => {
+        const [near, far] = Socket.pair();
+        try {
+          const duplex = toDuplex(near);
+          duplex.setNoDelay(first as never);
+          duplex.setTimeout(first as never, second as never);
+          duplex.setKeepAlive(first as never, second as never);
+        } finally {
+          near.close();
+          far.close();
+        }
+      },
     ],
     isSocketError: [[odd], ([arg]) => isSocketError(arg)],
     'new Socket': [

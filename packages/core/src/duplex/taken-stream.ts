@@ -1,0 +1,99 @@
+/** The I/O of a stream in the hands of one who took it over; the stream's own verbs refuse then. */
+import { binding } from '@sock/native';
+import type { Endpoint } from '../endpoint.js';
+import { closedError } from '../errors.js';
+import { noLimits } from '../operation.js';
+import { StepOperation } from '../receive-operations.js';
+import type { Receiver } from '../receiver.js';
+import { SendOperation } from '../send-operations.js';
+import type { Sender } from '../sender.js';
+
+/** For operations that are over before anybody could wait for them. */
+function unawaited(): void {}
+
+/** SHUT_WR of shutdown(2). */
+const writeDirection = 1;
+
+/**
+ * What a duplex does its I/O through. `takeOver` of a {@link DuplexSource} gives one out; after
+ * that the stream's own operations throw `ERR_SOCK_BUSY`, and only this carries bytes.
+ */
+export interface TakenStream {
+  /** The next chunk, or `done` at the peer's orderly end. One step at a time. */
+  next(): Promise<IteratorResult<Buffer, undefined>>;
+  /** How many bytes were taken without waiting, or `null` when none could be. */
+  trySend(bytes: Uint8Array): number | null;
+  /** Resolves once every byte was taken. */
+  sendAll(bytes: Uint8Array): Promise<void>;
+  /** Ends the writing direction, behind what is queued. */
+  shutdown(): Promise<void>;
+  /**
+   * Closes such that the peer learns of a broken connection (a reset, RST) rather than of an end.
+   * Absent where the stream has no such thing.
+   */
+  reset?: (() => void) | undefined;
+  /** Closes at once; what waits is rejected with `ERR_SOCK_CLOSED`. */
+  close(): void;
+}
+
+/** Of a socket of this package: its receiver and its sender, without the limits of the socket. */
+export class TakenSocket implements TakenStream {
+  readonly reset: (() => void) | undefined;
+  private readonly endpoint: Endpoint;
+  private readonly receiver: Receiver;
+  private readonly sender: Sender;
+  private readonly step: StepOperation;
+  private readonly closeSource: () => void;
+
+  constructor(
+    endpoint: Endpoint,
+    receiver: Receiver,
+    sender: Sender,
+    chunkSize: number,
+    source: { close(): void; canReset: boolean },
+  ) {
+    this.endpoint = endpoint;
+    this.receiver = receiver;
+    this.sender = sender;
+    this.step = new StepOperation(null, chunkSize);
+    this.closeSource = () => source.close();
+    this.reset = source.canReset ? () => this.breakOff() : undefined;
+  }
+
+  next(): Promise<IteratorResult<Buffer, undefined>> {
+    if (this.endpoint.closed) return Promise.reject(closedError());
+    return this.receiver.step(this.step, noLimits);
+  }
+
+  trySend(bytes: Uint8Array): number | null {
+    if (this.endpoint.closed) throw closedError();
+    const { length } = bytes;
+    return this.sender.tryOnce(new SendOperation(unawaited, unawaited, bytes, length, false));
+  }
+
+  sendAll(bytes: Uint8Array): Promise<void> {
+    if (this.endpoint.closed) return Promise.reject(closedError());
+    return this.sender.sendAll(bytes, noLimits);
+  }
+
+  shutdown(): Promise<void> {
+    if (this.endpoint.closed) return Promise.reject(closedError());
+    const { slot, generation } = this.endpoint;
+    const call = (): number => binding.shutdown(slot, generation, writeDirection);
+    return this.sender.shutdown(noLimits, true, call);
+  }
+
+  close(): void {
+    this.closeSource();
+  }
+
+  /**
+   * A TCP socket that is connected to nobody (connect(2) with AF_UNSPEC) resets the connection it
+   * had, and drops what the kernel still held of it. Where the kernel refuses, a plain close has
+   * to do, as it has for Unix sockets.
+   */
+  private breakOff(): void {
+    if (!this.endpoint.closed) binding.disconnect(this.endpoint.slot, this.endpoint.generation);
+    this.closeSource();
+  }
+}
