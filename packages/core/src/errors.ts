@@ -178,7 +178,10 @@ brand(TimeoutError);
 export class ArenaError extends SocketError {}
 brand(ArenaError);
 
-/** A rate limiter cannot grant any more, or not so much: `ERR_SOCK_CLOSED`, `ERR_SOCK_RATE`. */
+/**
+ * A rate limiter is closed (`ERR_SOCK_CLOSED`), or can no longer hold as many tokens as were waited
+ * for (`ERR_SOCK_RATE_LIMIT`).
+ */
 export class RateLimitError extends SocketError {}
 brand(RateLimitError);
 

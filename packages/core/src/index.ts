@@ -9,6 +9,7 @@ export {
   ArenaError,
   isSocketError,
   lastError,
+  RateLimitError,
   ResolveError,
   SocketClosedError,
   SocketError,
@@ -26,6 +27,7 @@ export type {
   ConnectSyncOptions,
   OperationOptions,
 } from './operation.js';
+export { RateLimiter } from './rate-limiter.js';
 export { RingBuffer, type RingBufferOptions } from './ring-buffer.js';
 export {
   type Connection,

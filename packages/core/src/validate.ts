@@ -53,6 +53,13 @@ export function checkInteger(name: string, value: unknown, min: number, max: num
   return value;
 }
 
+/** Of something per second: above 0, fractions allowed. */
+export function checkRate(name: string, value: unknown): number {
+  if (typeof value !== 'number') throw invalidType(name, 'a number', value);
+  if (value > 0 && value <= Number.MAX_SAFE_INTEGER) return value;
+  throw outOfRange(name, `> 0 and <= ${Number.MAX_SAFE_INTEGER}`, value);
+}
+
 export function checkPort(value: unknown): number {
   return checkInteger('port', value, 0, 65535);
 }

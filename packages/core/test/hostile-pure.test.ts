@@ -1,5 +1,5 @@
 /** What needs no socket, called with hostile values in every place. */
-import { Arena, cidrMatch, parseIp, RingBuffer } from '@sock/core';
+import { Arena, cidrMatch, parseIp, RateLimiter, RingBuffer } from '@sock/core';
 import { chooseSeed } from '@sock/testing';
 import fc from 'fast-check';
 import { anything, expectAllowed, type Maker, oneOf, options } from './support/hostile.js';
@@ -13,7 +13,12 @@ const odd = anything();
 const size = anything(isLarge);
 const address = fc.oneof(odd, oneOf('::1', '10.0.0.1', '::ffff:10.0.0.1'));
 
+const limiterMethods = ['tryAcquire', 'waitTimeMs', 'acquire', 'configure'] as const;
 const ringMethods = ['write', 'read', 'peek', 'consume', 'reserve', 'commit'] as const;
+
+function expectLimiterError(error: unknown): void {
+  expectAllowed(error, 'RateLimiter.acquire');
+}
 
 function withArena(use: (arena: Arena) => unknown): void {
   using arena = new Arena();
@@ -46,6 +51,22 @@ const functions: Record<string, readonly [Arguments, Call]> = {
           Reflect.apply(ring[name], ring, args);
           expect(ring.available).toBeGreaterThanOrEqual(0);
           expect(ring.available + ring.space).toBe(ring.capacity);
+        },
+      ] as const,
+    ]),
+  ),
+  'new RateLimiter': [[odd, odd], ([rate, burst]) => new RateLimiter(rate as never, burst).close()],
+  'RateLimiter.from': [[odd], ([shared]) => RateLimiter.from(shared as never)],
+  ...Object.fromEntries(
+    limiterMethods.map((name) => [
+      `RateLimiter.${name}`,
+      [
+        [odd, options({ timeout: odd, signal: odd })],
+        (args) => {
+          using limiter = new RateLimiter(5, 5);
+          const result: unknown = Reflect.apply(limiter[name], limiter, args);
+          if (result instanceof Promise) result.catch(expectLimiterError);
+          expect(limiter.available).toBeGreaterThanOrEqual(0);
         },
       ] as const,
     ]),
