@@ -3,6 +3,7 @@
 
 import * as addon from './binding.js';
 import * as constants from './constants.js';
+import * as gai from './gai.js';
 import * as reactor from './reactor.js';
 
 export type { Binding } from './binding.js';
@@ -25,6 +26,8 @@ export const {
 } = constants;
 
 export const { Errno } = addon;
+
+export const { gaiErrorName } = gai;
 
 export const {
   binding,

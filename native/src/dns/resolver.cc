@@ -91,7 +91,10 @@ Answer look_up_addresses(const Question& question) {
     if (entry->ai_family != AF_INET && entry->ai_family != AF_INET6) continue;
     // Written here rather than asked for as a service: "0" is refused by some systems.
     set_port(entry->ai_addr, question.port);
-    answer.addresses.push_back(sys::SockAddr::from_raw(entry->ai_addr, entry->ai_addrlen));
+    const auto address = sys::SockAddr::from_raw(entry->ai_addr, entry->ai_addrlen);
+    // glibc gives 127.0.0.1 twice for a name that the hosts file has with it and with ::1.
+    const auto is_same = [&](const sys::SockAddr& other) { return other.host() == address.host(); };
+    if (std::ranges::none_of(answer.addresses, is_same)) answer.addresses.push_back(address);
   }
   ::freeaddrinfo(list);
   return answer;

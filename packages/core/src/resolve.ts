@@ -4,24 +4,9 @@
  */
 
 import { getSystemErrorName } from 'node:util';
-import { binding, Control, families, lookup } from '@sock/native';
+import { binding, Control, families, gaiErrorName, lookup } from '@sock/native';
 import { AbortError, ResolveError, SocketError, TimeoutError } from './errors.js';
 import type { Limits } from './operation.js';
-
-/** Codes of getaddrinfo(3) under Node's names: what `dns.lookup` would have said. */
-const codesOfGlibc: Record<number, string> = {
-  [-1]: 'EAI_BADFLAGS',
-  [-2]: 'ENOTFOUND',
-  [-3]: 'EAI_AGAIN',
-  [-4]: 'EAI_FAIL',
-  [-5]: 'ENOTFOUND',
-  [-6]: 'EAI_FAMILY',
-  [-7]: 'EAI_SOCKTYPE',
-  [-8]: 'EAI_SERVICE',
-  [-9]: 'EAI_ADDRFAMILY',
-  [-10]: 'EAI_MEMORY',
-  [-11]: 'EAI_SYSTEM',
-};
 
 export type AddressFamily = 'ipv4' | 'ipv6' | undefined;
 
@@ -30,7 +15,7 @@ function familyIndex(family: AddressFamily): number {
 }
 
 function resolveError(hostname: string, gaiCode: number, errno: number): ResolveError {
-  const code = codesOfGlibc[gaiCode] ?? 'EAI_FAIL';
+  const code = gaiErrorName(gaiCode);
   const cause = errno > 0 ? new Error(getSystemErrorName(-errno)) : undefined;
   const text = binding.describeLookup(gaiCode);
   return new ResolveError(`getaddrinfo ${code} ${hostname}: ${text}`, {

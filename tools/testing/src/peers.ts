@@ -27,6 +27,7 @@ function inNamespace(command: string): boolean {
 /** Peers that are more than a program on the path. */
 const abilities: Readonly<Record<string, () => boolean>> = {
   'network namespaces': () => inNamespace('ip link add veth0 type veth peer name veth1'),
+  'mount namespaces': () => succeeds('unshare', '--mount', 'true'),
   'TUN devices': () => inNamespace('ip tuntap add tun0 mode tun'),
   'nft in a namespace': () => inNamespace('nft add table inet any'),
   'strace that may trace': () => succeeds('strace', '-o', '/dev/null', 'true'),

@@ -1,5 +1,5 @@
 /** Scripts in Node processes of their own, for what ends, crashes, or runs somewhere else. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Ended, Peer } from '../launch.js';
@@ -22,6 +22,11 @@ export interface ScriptOptions {
    * Needs the peer 'strace that may trace'.
    */
   inject?: readonly string[];
+  /**
+   * Files of the system, by absolute path, that it sees with another content; they must exist.
+   * Needs the peer 'mount namespaces'.
+   */
+  files?: Readonly<Record<string, string>>;
   input?: string;
 }
 
@@ -46,16 +51,28 @@ function tracer(inject: readonly string[], log: string): string[] {
   return ['strace', '-f', '-qq', '-o', log, '-e', `trace=${calls}`, ...rules];
 }
 
+/** A mount namespace of its own, where each file is covered by one of ours. */
+function covering(files: Readonly<Record<string, string>>, folder: string): string[] {
+  const mounts = Object.entries(files).map(([path, content], index) => {
+    const cover = join(folder, `cover-${index}`);
+    writeFileSync(cover, content);
+    return `mount --bind ${cover} ${path}`;
+  });
+  if (mounts.length === 0) return [];
+  return ['unshare', '--mount', 'sh', '-ec', `${mounts.join('\n')}\nexec "$@"`, 'sh'];
+}
+
 /**
  * Runs the body of an async function in a Node process that sees the packages' sources:
  * `const { listen } = require('@sock/core')`. Resolves when the process has ended.
  */
 export async function runScript(body: string, options: ScriptOptions = {}): Promise<ScriptResult> {
-  const { limitMs = 10_000, nodeArgs = [], inject = [], namespace, input = '' } = options;
+  const { limitMs = 10_000, nodeArgs = [], inject = [], files = {}, input = '' } = options;
   const folder = mkdtempSync(join(tmpdir(), 'sock-script-'));
   const [log, report] = [join(folder, 'trace'), join(folder, 'report')];
   const [command = process.execPath, ...args] = [
-    ...(namespace?.prefix ?? []),
+    ...(options.namespace?.prefix ?? []),
+    ...covering(files, folder),
     ...tracer(inject, log),
     ...preload(),
     process.execPath,

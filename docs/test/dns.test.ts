@@ -1,0 +1,35 @@
+import { join } from 'node:path';
+import { describeWithPeers, launch } from '@sock/testing';
+import { expectOutput, run } from './example.js';
+
+// A machine that is busy takes its time to start processes.
+jest.setTimeout(30_000);
+
+const nameServer = join(__dirname, '..', '..', 'packages', 'dns', 'test', 'name_server.py');
+
+describe('of names, the example', () => {
+  it('resolver tells the addresses of a host', async () => {
+    const { code, stdout, stderr, leakedSockets } = await run('resolver');
+    expect({ code, stderr, leakedSockets }).toEqual({ code: 0, stderr: '', leakedSockets: 0 });
+    expect(stdout).toMatch(/^127\.0\.0\.1, port 80$/m);
+  });
+
+  it('resolver-cache asks once for three', async () => {
+    expectOutput(await run('resolver-cache'), ['1 joined, 1 from the cache']);
+  });
+
+  it('resolver-lookup stands where dns.lookup stood', async () => {
+    expectOutput(await run('resolver-lookup'), ['hello']);
+  });
+});
+
+describeWithPeers(['python3'], 'of names, with a name server, the example', () => {
+  it('resolver-c-ares tells the servers of a service', async () => {
+    const { ready } = await launch('python3', [nameServer, '127.0.0.1', '0'], {
+      ready: /listening on (\d+)/,
+    });
+    const before = `process.env.NAME_SERVER = '127.0.0.1:${ready[1]}';`;
+    const lines = ['10: one.test:5061', '20: two.test:5062'];
+    expectOutput(await run('resolver-c-ares', before), lines);
+  });
+});
