@@ -133,6 +133,16 @@ export class Sender {
     return sent;
   }
 
+  /**
+   * Without an operation, within this turn's share: a count, or null when the share is used up, the
+   * kernel takes nothing, or others are ahead.
+   */
+  tryNow(bytes: Uint8Array): number | null {
+    const sent = this.sendNow(bytes);
+    if (sent < 0) throw this.errorFor(sent, 0);
+    return sent === 0 && bytes.length > 0 ? null : sent;
+  }
+
   /** Shuts down behind everything that is queued; `endsSending`: this direction, at least. */
   shutdown(limits: Limits, endsSending: boolean, call: () => number): Promise<void> {
     this.flush();

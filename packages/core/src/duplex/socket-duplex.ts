@@ -11,23 +11,15 @@ import { AsyncResource } from 'node:async_hooks';
 import { Duplex } from 'node:stream';
 import { SocketClosedError, SocketError } from '../errors.js';
 import { invalidType, outOfRange, timeoutMaxMs } from '../validate.js';
+import { byteLengthOf, type Chunk, encode, gather, join, scratch } from './gather.js';
 import { IdleTimer } from './idle-timer.js';
 import { type DuplexSource, take } from './source.js';
 import type { TakenStream } from './taken-stream.js';
 
 /** As much as a plain receive asks for. */
 const chunkSizeMax = 64 * 1024;
-/** Corked chunks up to this are sent as one; above, copying costs more than another call. */
-const joinedMax = 64 * 1024;
-/**
- * After so much that the kernel took at once, one write completes in the next turn of the loop:
- * what completes at once goes on before any timer or other socket.
- */
-const burstMax = 256 * 1024;
-const costOfWrite = 4 * 1024;
 
 type Callback = (error?: Error | null) => void;
-type Chunk = { chunk: Buffer; encoding: BufferEncoding };
 
 /** How {@link toDuplex} makes its duplex. */
 export interface DuplexOptions {
@@ -131,12 +123,15 @@ export class SocketDuplex extends Duplex {
   readonly #source: DuplexSource;
   readonly #taken: TakenStream;
   readonly #idle = new IdleTimer(() => this.#onIdle());
-  /** What listeners run in: the context that the duplex was made in, as those of a socket do. */
+  /**
+   * What listeners run in: the context that the duplex was made in, as those of a socket do. A step
+   * that follows a step is in it already, since promises keep theirs.
+   */
   readonly #context = new AsyncResource('SOCKDUPLEX');
   #stepping = false;
   #mustReset = false;
-  #bytesTaken = 0;
-  #burst = 0;
+  /** Bytes of the writes that have begun. */
+  #bytesBegun = 0;
   #queuedAtLastLook = 0;
   #local: Place | null = null;
   #remote: Place | null = null;
@@ -148,6 +143,7 @@ export class SocketDuplex extends Duplex {
       allowHalfOpen: options.allowHalfOpen ?? false,
       readableHighWaterMark,
       ...(writableHighWaterMark === undefined ? {} : { writableHighWaterMark }),
+      decodeStrings: false,
       // 'close' has an argument here, so it is emitted by hand.
       emitClose: false,
     });
@@ -161,7 +157,12 @@ export class SocketDuplex extends Duplex {
 
   /** Bytes given to {@link write} so far, those that still wait included. */
   get bytesWritten(): number {
-    return this.#bytesTaken + this.writableLength;
+    // A getter of Node's streams that their declaration does not know; net.Socket uses it too.
+    const { writableBuffer } = this as unknown as { writableBuffer: readonly Chunk[] | null };
+    return (writableBuffer ?? []).reduce(
+      (sum, chunk) => sum + byteLengthOf(chunk),
+      this.#bytesBegun,
+    );
   }
 
   /** As `writableLength`; deprecated in Node. */
@@ -307,24 +308,26 @@ export class SocketDuplex extends Duplex {
 
   /** @internal */
   override _read(): void {
-    if (!this.#stepping) this.#step();
+    // Whoever reads may be in a context of its own.
+    if (!this.#stepping) this.#context.runInAsyncScope(this.#step, this);
   }
 
   /** @internal */
-  override _write(chunk: Buffer, _encoding: BufferEncoding, done: Callback): void {
-    this.#send(chunk, done);
+  override _write(chunk: Buffer | string, encoding: BufferEncoding, done: Callback): void {
+    if (typeof chunk !== 'string') {
+      this.#send(chunk, done);
+      return;
+    }
+    const length = encode(chunk, encoding);
+    if (length < 0) this.#send(Buffer.from(chunk, encoding), done);
+    else this.#send(scratch.subarray(0, length), done);
   }
 
   /** @internal */
   override _writev(chunks: Chunk[], done: Callback): void {
-    const parts = join(chunks);
-    let index = 0;
-    const next: Callback = (error) => {
-      const part = parts[index++];
-      if (error || part === undefined) done(error);
-      else this.#send(part, next);
-    };
-    next();
+    const length = gather(chunks);
+    if (length >= 0) this.#send(scratch.subarray(0, length), done);
+    else this.#sendEach(join(chunks), done);
   }
 
   /** @internal */
@@ -357,7 +360,7 @@ export class SocketDuplex extends Duplex {
     this.#stepping = false;
     if (this.destroyed) return;
     try {
-      this.#context.runInAsyncScope(this.#receive, this, step);
+      this.#receive(step);
     } catch (error) {
       // Thrown by a listener; it must not become the rejection of a promise that nobody has.
       process.nextTick(rethrow, error);
@@ -384,6 +387,7 @@ export class SocketDuplex extends Duplex {
 
   #send(bytes: Buffer, done: Callback): void {
     this.#idle.touch();
+    this.#bytesBegun += bytes.length;
     let taken: number;
     try {
       taken = this.#taken.trySend(bytes) ?? 0;
@@ -391,28 +395,32 @@ export class SocketDuplex extends Duplex {
       done(error as Error);
       return;
     }
-    this.#bytesTaken += taken;
-    this.#burst += taken + costOfWrite;
-    if (taken < bytes.length) {
-      this.#sendRest(taken === 0 ? bytes : bytes.subarray(taken), done);
-    } else if (this.#burst < burstMax) {
+    if (taken === bytes.length) {
       done();
-    } else {
-      this.#burst = 0;
-      setImmediate(done);
+      return;
     }
+    const rest = bytes.subarray(taken);
+    this.#sendRest(bytes.buffer === scratch.buffer ? Buffer.from(rest) : rest, done);
   }
 
   #sendRest(bytes: Buffer, done: Callback): void {
-    this.#burst = 0;
     this.#taken.sendAll(bytes).then(
       () => {
-        this.#bytesTaken += bytes.length;
         this.#idle.touch();
         done();
       },
       (error: Error) => done(this.destroyed && isClosedHere(error) ? destroyedError() : error),
     );
+  }
+
+  #sendEach(parts: readonly Buffer[], done: Callback): void {
+    let index = 0;
+    const next: Callback = (error) => {
+      const part = parts[index++];
+      if (error || part === undefined) done(error);
+      else this.#send(part, next);
+    };
+    next();
   }
 
   #onIdle(): void {
@@ -448,23 +456,4 @@ export class SocketDuplex extends Duplex {
     this.#remote = placeOf(this.#source.remoteAddress, this.#source.remotePort);
     return this.#remote;
   }
-}
-
-/** Small chunks together, large ones by themselves, in order. */
-function join(chunks: readonly Chunk[]): Buffer[] {
-  const parts: Buffer[] = [];
-  let small: Buffer[] = [];
-  let length = 0;
-  const flush = (): void => {
-    if (length > 0) parts.push(small.length === 1 ? (small[0] as Buffer) : Buffer.concat(small));
-    small = [];
-    length = 0;
-  };
-  for (const { chunk } of chunks) {
-    if (length + chunk.length > joinedMax) flush();
-    small.push(chunk);
-    length += chunk.length;
-  }
-  flush();
-  return parts;
 }

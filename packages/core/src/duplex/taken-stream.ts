@@ -5,11 +5,7 @@ import { closedError } from '../errors.js';
 import { noLimits } from '../operation.js';
 import { StepOperation } from '../receive-operations.js';
 import type { Receiver } from '../receiver.js';
-import { SendOperation } from '../send-operations.js';
 import type { Sender } from '../sender.js';
-
-/** For operations that are over before anybody could wait for them. */
-function unawaited(): void {}
 
 /** SHUT_WR of shutdown(2). */
 const writeDirection = 1;
@@ -21,7 +17,11 @@ const writeDirection = 1;
 export interface TakenStream {
   /** The next chunk, or `done` at the peer's orderly end. One step at a time. */
   next(): Promise<IteratorResult<Buffer, undefined>>;
-  /** How many bytes were taken without waiting, or `null` when none could be. */
+  /**
+   * How many bytes were taken without waiting, or `null` when none could be. It is expected to
+   * answer `null` now and then also where the kernel would take more, so that what completes at
+   * once lets other work run. The memory is used for something else when it returns.
+   */
   trySend(bytes: Uint8Array): number | null;
   /** Resolves once every byte was taken. */
   sendAll(bytes: Uint8Array): Promise<void>;
@@ -67,8 +67,7 @@ export class TakenSocket implements TakenStream {
 
   trySend(bytes: Uint8Array): number | null {
     if (this.endpoint.closed) throw closedError();
-    const { length } = bytes;
-    return this.sender.tryOnce(new SendOperation(unawaited, unawaited, bytes, length, false));
+    return this.sender.tryNow(bytes);
   }
 
   sendAll(bytes: Uint8Array): Promise<void> {
