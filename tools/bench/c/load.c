@@ -49,6 +49,12 @@ int wait_for_events(int epoll, void* events, int capacity, const struct load* lo
   return count < 0 ? 0 : count;
 }
 
+const char* congestion_of(int fd) {
+  static char name[16];
+  socklen_t size = sizeof name;
+  return getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &size) == 0 ? name : NULL;
+}
+
 static int await_connected(int fd) {
   struct epoll_event event;
   int epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -172,7 +178,7 @@ static void parse_options(struct load* load, int argc, char** argv) {
         add_server(&load->window, optarg);
         break;
       default:
-        die_usage("load echo|connect|idle [options], see README.md");
+        die_usage("load echo|http|connect|idle [options], see README.md");
     }
   }
   if (path == NULL && port == 0) die_usage("--port or --path is needed");
@@ -182,12 +188,13 @@ static void parse_options(struct load* load, int argc, char** argv) {
 int main(int argc, char** argv) {
   static struct load load = {.connections = 64, .size = 64, .pipeline = 1, .window.seconds = 1};
   parse_options(&load, argc, argv);
-  if (optind != argc - 1) die_usage("one mode is needed: echo, connect or idle");
+  if (optind != argc - 1) die_usage("one mode is needed: echo, http, connect or idle");
   raise_open_files();
   // The default slack of 50 us would blur every paced start.
   if (prctl(PR_SET_TIMERSLACK, 1) != 0) die("PR_SET_TIMERSLACK");
   const char* mode = argv[optind];
   if (strcmp(mode, "echo") == 0) return run_echo(&load);
+  if (strcmp(mode, "http") == 0) return run_http(&load);
   if (strcmp(mode, "connect") == 0) return run_connect(&load);
   if (strcmp(mode, "idle") == 0) return run_idle(&load);
   die_usage("unknown mode");

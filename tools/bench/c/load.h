@@ -40,7 +40,11 @@ int connect_socket(const struct load* load, uint32_t source);
 // What every message carries: bytes that differ by connection, position and turn.
 void fill_pattern(uint8_t* bytes, size_t size, uint64_t seed);
 
+// The name that counts is the one in force on a connection, not the one that was asked for.
+const char* congestion_of(int fd);
+
 int run_echo(struct load* load);
+int run_http(struct load* load);
 int run_connect(struct load* load);
 int run_idle(struct load* load);
 

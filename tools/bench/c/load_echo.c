@@ -1,8 +1,6 @@
 // Echo: `connections` stay open; each writes `pipeline` messages together and waits for all of
 // them. Whatever comes back is compared byte by byte with what was sent.
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,13 +129,6 @@ static void run_paced_starts(struct echo* echo) {
   while (pacer_take(&echo->pacer, now, &index, &due)) {
     start_batch(echo, &echo->connections[index], due);
   }
-}
-
-// The name that counts is the one in force on a connection, not the one that was asked for.
-static const char* congestion_of(int fd) {
-  static char name[16];
-  socklen_t size = sizeof name;
-  return getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &size) == 0 ? name : NULL;
 }
 
 int run_echo(struct load* load) {

@@ -1,5 +1,6 @@
 // node:net, written as its documentation suggests, with the cheaper form where there are two.
 import cluster from 'node:cluster';
+import http from 'node:http';
 import net from 'node:net';
 import process from 'node:process';
 import { announce, Framer, readOptions } from './contender.mjs';
@@ -36,14 +37,23 @@ const handlers = {
 
 let accepted = 0;
 const handle = handlers[options.workload];
-const server = net.createServer({ noDelay: true }, (socket) => {
-  accepted++;
-  socket.on('error', (error) => {
-    process.stderr.write(`${error.stack}\n`);
-    process.exit(1);
+
+function makeServer() {
+  if (options.workload === 'http') {
+    const server = http.createServer((request, response) => response.end(`hello ${request.url}`));
+    return server.on('connection', () => accepted++);
+  }
+  return net.createServer({ noDelay: true }, (socket) => {
+    accepted++;
+    socket.on('error', (error) => {
+      process.stderr.write(`${error.stack}\n`);
+      process.exit(1);
+    });
+    handle(socket);
   });
-  handle(socket);
-});
+}
+
+const server = makeServer();
 
 function listen(onListening) {
   if (options.path === undefined) {

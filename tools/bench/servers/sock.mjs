@@ -1,11 +1,16 @@
 // Ours, written as its documentation leads: promises and async iteration.
+import http from 'node:http';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import { listen, SocketClosedError } from '@sock/core';
+import { listen, SocketClosedError, toDuplex } from '@sock/core';
 import { announce, Framer, readOptions } from './contender.mjs';
 
 const READ_SIZE = 65536;
 const TIMEOUT = 30000;
 const options = isMainThread ? readOptions() : workerData.options;
+
+const web = http.createServer((request, response) => response.end(`hello ${request.url}`));
+// So that it watches its time limits, as one that listens does.
+if (options.workload === 'http') web.emit('listening');
 
 const handlers = {
   async echo(socket) {
@@ -49,6 +54,10 @@ const handlers = {
     await socket.sendAll(await socket.recv());
   },
 
+  http(socket) {
+    web.emit('connection', toDuplex(socket, { allowHalfOpen: true }));
+  },
+
   // Only what is measured: a socket with a pending recv(), and no frames of handlers that wait too.
   idle(socket) {
     socket.recv().then(ignore, ignore);
@@ -83,7 +92,7 @@ let accepted = 0;
 async function accept() {
   for await (const socket of server) {
     accepted++;
-    if (options.workload === 'idle') handle(socket);
+    if (options.workload === 'idle' || options.workload === 'http') handle(socket);
     else run(socket);
   }
 }

@@ -32,7 +32,7 @@ interface WorkloadBase {
 /** A server process under load; the figure is the server's CPU time for one operation. */
 export interface LoadWorkload extends WorkloadBase {
   readonly kind: 'load';
-  readonly mode: 'echo' | 'connect';
+  readonly mode: 'echo' | 'http' | 'connect';
   readonly connections: number;
   readonly size: number;
   readonly pipeline: number;
@@ -171,6 +171,18 @@ export const WORKLOADS: readonly Workload[] = [
       contender('node', 'pipeline', 'cork', 'corked by hand'),
     ],
     bars: bars({ c: 1.5, node: 0.5 }),
+  },
+  {
+    ...ECHO,
+    id: 'http',
+    title: 'HTTP GET of node:http, 64 connections kept alive',
+    mode: 'http',
+    unit: 'µs CPU/request',
+    contenders: [
+      contender('sock', 'http', undefined, 'toDuplex'),
+      contender('node', 'http', undefined, 'as it is'),
+    ],
+    bars: [{ contender: 'sock', against: 'node', limit: 1 }],
   },
   { ...CONNECT, id: 'connect', title: 'Connect, one echo, close' },
   { ...CONNECT, id: 'connect-2', title: 'Connect, one echo, close; 2 workers', workers: 2 },

@@ -94,4 +94,25 @@ describe('the load generator', () => {
     expect(operations).toBe(0);
     expect(errors).toBeGreaterThan(0);
   });
+
+  /** Answers with the name that the question asked for, unless told otherwise. */
+  const answerPages = (answer: (name: string) => string) => (socket: Socket) => {
+    socket.on('data', (chunk: Buffer) => {
+      const body = answer(chunk.toString().split(' ')[1] ?? '');
+      socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n`);
+      setImmediate(() => socket.write(body));
+    });
+  };
+
+  it('counts pages that come in pieces', async () => {
+    const handle = answerPages((name) => `hello ${name}`);
+    const { operations, errors } = result(await loadAgainst(handle, 'http'));
+    expect(operations).toBeGreaterThan(0);
+    expect(errors).toBe(0);
+  });
+
+  it('ends with an error at a page that was not asked for', async () => {
+    const handle = answerPages(() => 'hello /1');
+    await expect(loadAgainst(handle, 'http')).rejects.toThrow('wrong answer');
+  });
 });
