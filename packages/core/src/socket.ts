@@ -313,6 +313,7 @@ export class Socket extends ConnectingSocket {
   /** Who waits for something that will not come any more. */
   #rejectAll(): void {
     this.receiver?.close();
+    this.rejectThrottled();
     this.setupIfAny?.acceptor?.close();
     this.setupIfAny?.connector?.close();
   }

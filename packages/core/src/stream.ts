@@ -514,7 +514,8 @@ function allocate(size: number): Buffer {
   return Buffer.allocUnsafeSlow(size);
 }
 
-function checkWanted(what: unknown): number | Uint8Array {
+/** How many bytes to receive, or where to. */
+export function checkWanted(what: unknown): number | Uint8Array {
   if (what === undefined) return receiveSizeDefault;
   if (typeof what === 'number') return checkInteger('size', what, 1, receiveSizeMax);
   if (!types.isUint8Array(what)) throw invalidType('size', 'a number or a Uint8Array', what);

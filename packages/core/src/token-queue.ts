@@ -83,16 +83,25 @@ export class TokenQueue {
   acquire(least: number, most: number, limits: Limits): Promise<number> {
     const taken = this.take(least, most);
     if (taken > 0) return Promise.resolve(taken);
-    return new Promise((resolve, reject) => {
-      const waiter = new Waiter(resolve, reject, least, most);
-      waiter.limit(limits, (_, signal) => {
-        this.queue.remove(waiter);
-        waiter.reject(new AbortError(signal));
-        this.serve();
-      });
-      this.queue.push(waiter);
-      this.schedule();
+    return new Promise((resolve, reject) => this.wait(least, most, limits, resolve, reject));
+  }
+
+  /** The same with callbacks, for one that could not be served at once. */
+  wait(
+    least: number,
+    most: number,
+    limits: Limits,
+    resolve: (taken: number) => void,
+    reject: (error: unknown) => void,
+  ): void {
+    const waiter = new Waiter(resolve, reject, least, most);
+    waiter.limit(limits, (_, signal) => {
+      this.queue.remove(waiter);
+      waiter.reject(new AbortError(signal));
+      this.serve();
     });
+    this.queue.push(waiter);
+    this.schedule();
   }
 
   settle(taken: number, used: number): void {

@@ -16,6 +16,7 @@ const internalMembers = [
   'whenClosed',
   'joinsSends',
   'canReset',
+  'rejectThrottled',
   'takeOver',
   'checkReady',
   'choose',
@@ -72,6 +73,12 @@ async function outcome(socket: Socket, call: () => unknown): Promise<string> {
   return end === 'the end' ? 'waits*' : `waits, then ${end}`;
 }
 
+/** With a bandwidth, where it can have one. */
+function throttled(socket: Socket): Socket {
+  if (socket.fd >= 0) socket.setBandwidth(1_000);
+  return socket;
+}
+
 const atOnce = { timeout: 0 };
 const calls: Record<string, Call> = {
   send: (s) => s.send('x'),
@@ -97,6 +104,16 @@ const calls: Record<string, Call> = {
   recvAllSync: (s) => s.recvAllSync(8, atOnce),
   'chunks().next': (s) => s.chunks().next(),
   'chunks({ reuse }).next': (s) => s.chunks({ reuse: true }).next(),
+  setBandwidth: (s) => s.setBandwidth(1_000),
+  getBandwidth: (s) => s.getBandwidth(),
+  bandwidthWaitMs: (s) => s.bandwidthWaitMs(1),
+  sendLimited: (s) => throttled(s).sendLimited('x'),
+  sendLimitedSync: (s) => throttled(s).sendLimitedSync('x', atOnce),
+  trySendLimited: (s) => throttled(s).trySendLimited('x'),
+  recvLimited: (s) => throttled(s).recvLimited(),
+  'recvLimited(view)': (s) => throttled(s).recvLimited(new Uint8Array(8)),
+  recvLimitedSync: (s) => throttled(s).recvLimitedSync(8, atOnce),
+  tryRecvLimited: (s) => throttled(s).tryRecvLimited(),
   'for await': (s) => s[Symbol.asyncIterator]().next(),
   'shutdown(read)': (s) => s.shutdown('read'),
   'shutdown(write)': (s) => s.shutdown('write'),
@@ -201,6 +218,16 @@ const tcp = `
  recvAllSync             ENOTCONN     TIMEOUT      EOF          ECONNRESET   ENOTCONN     CLOSED
  chunks().next           ~ENOTCONN    waits        the end      ~ECONNRESET  ~ENOTCONN    ~CLOSED
  chunks({ reuse }).next  ~ENOTCONN    waits        the end      ~ECONNRESET  ~ENOTCONN    ~CLOSED
+ setBandwidth            nothing      nothing      nothing      nothing      nothing      CLOSED
+ getBandwidth            Infinity     Infinity     Infinity     Infinity     Infinity     Infinity
+ bandwidthWaitMs         0            0            0            0            0            0
+ sendLimited             ~ENOTCONN    1            1            ~ECONNRESET  ~ENOTCONN    ~CLOSED
+ sendLimitedSync         ENOTCONN     1            1            ECONNRESET   ENOTCONN     CLOSED
+ trySendLimited          ENOTCONN     1            1            ECONNRESET   ENOTCONN     CLOSED
+ recvLimited             ~ENOTCONN    waits        ~EOF         ~ECONNRESET  ~ENOTCONN    ~CLOSED
+ recvLimited(view)       ~ENOTCONN    waits        ~EOF         ~ECONNRESET  ~ENOTCONN    ~CLOSED
+ recvLimitedSync         ENOTCONN     TIMEOUT      EOF          ECONNRESET   ENOTCONN     CLOSED
+ tryRecvLimited          ENOTCONN     null         EOF          ECONNRESET   ENOTCONN     CLOSED
  for await               ~ENOTCONN    waits        the end      ~ECONNRESET  waits*       ~CLOSED
  shutdown(read)          ~ENOTCONN    nothing      nothing      ~ENOTCONN    ~ENOTCONN    ~CLOSED
  shutdown(write)         ~ENOTCONN    nothing      nothing      ~ENOTCONN    ~ENOTCONN    ~CLOSED
@@ -283,6 +310,9 @@ const unix = `
  sendvSync        ENOTCONN   2          2          EPIPE        ENOTCONN   CLOSED
  sendvAllSync     ENOTCONN   nothing    nothing    EPIPE        ENOTCONN   CLOSED
  trySendv         ENOTCONN   2          2          EPIPE        ENOTCONN   CLOSED
+ sendLimited      ~ENOTCONN  1          1          ~EPIPE       ~ENOTCONN  ~CLOSED
+ sendLimitedSync  ENOTCONN   1          1          EPIPE        ENOTCONN   CLOSED
+ trySendLimited   ENOTCONN   1          1          EPIPE        ENOTCONN   CLOSED
  shutdown(read)   ~ENOTCONN  nothing    nothing    nothing      ~ENOTCONN  ~CLOSED
  shutdown(write)  ~ENOTCONN  nothing    nothing    nothing      ~ENOTCONN  ~CLOSED
  shutdown(both)   ~ENOTCONN  nothing    nothing    nothing      ~ENOTCONN  ~CLOSED
