@@ -8,6 +8,8 @@ import { loadAddon } from './load.js';
 export interface Binding {
   readonly control: Int32Array;
   readonly records: Int32Array;
+  /** Bytes received and sent: of the socket that was closed, detached or asked for last. */
+  readonly traffic: Float64Array;
   readonly pages: readonly Int32Array[];
   readonly chunks: ArrayBuffer[];
   readonly answers: (string[] | undefined)[];
@@ -82,6 +84,11 @@ export interface Binding {
   connectOutcome(slot: number, generation: number): number;
   wait(slot: number, generation: number, events: number, timeoutMs: number): number;
   accept(slot: number, generation: number, wait: boolean): number;
+
+  count(counter: number, by: number): void;
+  readCounters(values: Float64Array): void;
+  countRetransmits(on: boolean): void;
+  readTraffic(slot: number, generation: number): number;
 
   lookup(pool: number, id: number, host: string, family: number, flags: number): boolean;
   lookupName(pool: number, id: number, address: string): boolean;

@@ -143,6 +143,39 @@ export const tcpFigures = [
   'sendWindow',
 ] as const;
 
+/** `Counter` in src/base/counters.h, by position. */
+export const counterNames = [
+  'socket_connect_success',
+  'socket_connect_failure',
+  'socket_shutdown_calls',
+  'dns_request_submitted',
+  'dns_request_completed',
+  'dns_request_failed',
+  'dns_request_cancelled',
+  'dns_request_timeout',
+  'poll_wakeups',
+  'poll_events_dispatched',
+  'pool_connections_added',
+  'pool_connections_removed',
+  'pool_connections_reused',
+  'accepts',
+  'accept_rejects',
+  'closes',
+  'bytes_received',
+  'bytes_sent',
+  'datagrams_received',
+  'datagrams_sent',
+  'tls_handshakes',
+  'tls_handshake_failures',
+  'tls_resumptions',
+  'reconnects',
+  'timers_fired',
+  'io_uring_completions',
+  'tcp_retransmits',
+] as const;
+
+export type CounterName = (typeof counterNames)[number];
+
 /** Events of poll(2) that the blocking wait asks for; the same everywhere. */
 export const PollIn = 1;
 export const PollOut = 4;

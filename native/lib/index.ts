@@ -3,15 +3,17 @@
 
 import * as addon from './binding.js';
 import * as constants from './constants.js';
+import * as counters from './counters.js';
 import * as gai from './gai.js';
 import * as reactor from './reactor.js';
 
 export type { Binding } from './binding.js';
-export type { Family, Role, SocketType } from './constants.js';
-export type { DeadlineSink, LookupSink, Sink } from './reactor.js';
+export type { CounterName, Family, Role, SocketType } from './constants.js';
+export type { DeadlineSink, GiveUp, LookupSink, Sink } from './reactor.js';
 
 export const {
   Control,
+  counterNames,
   Flag,
   families,
   PollIn,
@@ -28,6 +30,7 @@ export const {
 export const { Errno } = addon;
 
 export const { gaiErrorName } = gai;
+export const { count, countRetransmits, readCounters } = counters;
 
 export const {
   binding,

@@ -8,7 +8,7 @@
  * keeps the socket behind it from being collected; whoever waits for nothing is not held at all.
  */
 import { type Binding, createBinding } from './binding.js';
-import { Control, RecordKind } from './constants.js';
+import { Control, type CounterName, counterNames, RecordKind } from './constants.js';
 
 /** Who hears of a slot. An event is a hint: it may come late, or for nothing. */
 export interface Sink {
@@ -82,10 +82,14 @@ function onLookedUp(id: number, gaiCode: number, errno: number): void {
   answers[id] = undefined;
   if (sink === undefined) return;
   forgetLookup(id);
+  countOne(gaiCode === 0 ? 'dns_request_completed' : 'dns_request_failed');
   sink(addresses, gaiCode, errno);
 }
 
-function ask(pool: number, sink: LookupSink, submit: (id: number) => boolean): (() => void) | null {
+/** Gives up on a lookup; `timedOut` says why, for those who count. */
+export type GiveUp = (timedOut?: boolean) => void;
+
+function ask(pool: number, sink: LookupSink, submit: (id: number) => boolean): GiveUp | null {
   const id = freeLookupIds.pop() ?? lookupIdCount++;
   if (!submit(id)) {
     freeLookupIds.push(id);
@@ -93,11 +97,17 @@ function ask(pool: number, sink: LookupSink, submit: (id: number) => boolean): (
   }
   lookupSinks.set(id, sink);
   holdLoop();
-  return () => {
+  countOne('dns_request_submitted');
+  return (timedOut = false) => {
     if (lookupSinks.get(id) !== sink) return;
     binding.cancelLookup(pool, id);
     forgetLookup(id);
+    countOne(timedOut ? 'dns_request_timeout' : 'dns_request_cancelled');
   };
+}
+
+function countOne(name: CounterName): void {
+  binding.count(counterNames.indexOf(name), 1);
 }
 
 function forgetLookup(id: number): void {
@@ -117,12 +127,12 @@ export function lookup(
   sink: LookupSink,
   pool = defaultPool,
   flags = 0,
-): (() => void) | null {
+): GiveUp | null {
   return ask(pool, sink, (id) => binding.lookup(pool, id, host, family, flags));
 }
 
 /** The same for the name of an address, which comes as the only one of the answer. */
-export function lookupName(address: string, sink: LookupSink, pool: number): (() => void) | null {
+export function lookupName(address: string, sink: LookupSink, pool: number): GiveUp | null {
   return ask(pool, sink, (id) => binding.lookupName(pool, id, address));
 }
 

@@ -13,8 +13,8 @@ using sock::binding::Args;
 using sock::binding::Context;
 using sock::binding::Installer;
 
-// create(backend, deliver) -> { control, records, pages, chunks, answers, backend, ...functions },
-// or a negative errno. `deliver(count)` is called once per turn that has records.
+// create(backend, deliver) -> { control, records, traffic, pages, chunks, answers, backend,
+// ...functions }, or a negative errno. `deliver(count)` is called once per turn that has records.
 napi_value create(napi_env env, napi_callback_info info) {
   const Args<2> args(env, info);
   sock::Error error;
@@ -28,6 +28,7 @@ napi_value create(napi_env env, napi_callback_info info) {
   install_stream(installer);
   install_vector(installer);
   install_listener(installer);
+  install_counters(installer);
   install_dns(installer);
   napi_set_named_property(env, target, "backend",
                           sock::binding::to_js(env, context->reactor().poller().name()));

@@ -10,6 +10,7 @@
 #include "binding/args.h"
 #include "net/listener.h"
 #include "net/stream.h"
+#include "sys/tcp_info.h"
 
 namespace sock::binding {
 
@@ -37,6 +38,26 @@ napi_value make_array(napi_env env, size_t count, int32_t** data) {
   }
   *data = static_cast<int32_t*>(memory);
   return array;
+}
+
+napi_value make_doubles(napi_env env, size_t count, double** data) {
+  napi_value buffer = nullptr;
+  napi_value array = nullptr;
+  void* memory = nullptr;
+  if (napi_create_arraybuffer(env, count * sizeof(double), &memory, &buffer) != napi_ok ||
+      napi_create_typedarray(env, napi_float64_array, count, buffer, 0, &array) != napi_ok) {
+    return nullptr;
+  }
+  *data = static_cast<double*>(memory);
+  return array;
+}
+
+void count_retransmits_of(reactor::Reactor& reactor, const Source& source) {
+  if (source.kind != Kind::kTcp) return;
+  Result<sys::TcpFigures> figures = sys::tcp_figures(source.fd.get());
+  if (!figures.ok()) return;
+  const double total = figures.value()[static_cast<size_t>(sys::TcpFigure::kTotalRetransmits)];
+  if (total > 0) reactor.counters().add(Counter::kTcpRetransmits, static_cast<uint64_t>(total));
 }
 
 }  // namespace
@@ -135,12 +156,14 @@ napi_value Context::share(napi_value deliver) {
   napi_create_object(env_, &shared);
   napi_value control = make_array(env_, kControlSize, &control_);
   napi_value records = make_array(env_, kRecordsMax * 4, &records_);
-  if (control == nullptr || records == nullptr) return nullptr;
+  napi_value traffic = make_doubles(env_, 2, &traffic_);
+  if (control == nullptr || records == nullptr || traffic == nullptr) return nullptr;
   napi_create_array(env_, &pages);
   napi_create_array(env_, &chunks);
   napi_create_array(env_, &answers);
   napi_set_named_property(env_, shared, "control", control);
   napi_set_named_property(env_, shared, "records", records);
+  napi_set_named_property(env_, shared, "traffic", traffic);
   napi_set_named_property(env_, shared, "pages", pages);
   napi_set_named_property(env_, shared, "chunks", chunks);
   napi_set_named_property(env_, shared, "answers", answers);
@@ -176,7 +199,14 @@ void Context::remember_file(const Source& source, const sys::SockAddr& address,
   if (file.exists()) bound_files_[source.token.index] = BoundFile{address, file};
 }
 
+void Context::tell_traffic(const Source& source) {
+  traffic_[0] = static_cast<double>(source.bytes_received);
+  traffic_[1] = static_cast<double>(source.bytes_sent);
+}
+
 void Context::close(Source& source) {
+  tell_traffic(source);
+  if (counts_retransmits_) count_retransmits_of(*reactor_, source);
   const auto bound = bound_files_.find(source.token.index);
   if (bound != bound_files_.end()) {
     // A file that cannot be removed is left: the next bind to its path will find it stale.
@@ -187,6 +217,7 @@ void Context::close(Source& source) {
 }
 
 sys::UniqueFd Context::release(Source& source) {
+  tell_traffic(source);
   bound_files_.erase(source.token.index);
   return reactor_->release(source);
 }

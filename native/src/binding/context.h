@@ -62,6 +62,10 @@ class Context {
   reactor::Reactor& reactor() { return *reactor_; }
   ReceiveMemory& memory() { return *memory_; }
   int32_t& control(Control word) { return control_[word]; }
+  // Makes the bytes that went over the source known to JavaScript, in `traffic`.
+  void tell_traffic(const reactor::Source& source);
+  // Whether close() counts what TCP has sent twice, which takes a system call.
+  void count_retransmits(bool on) { counts_retransmits_ = on; }
 
   // Makes the words, records and lists known to JavaScript, and its function to us.
   napi_value share(napi_value deliver);
@@ -129,6 +133,8 @@ class Context {
   std::unique_ptr<ReceiveMemory> memory_;
   int32_t* control_ = nullptr;
   int32_t* records_ = nullptr;
+  double* traffic_ = nullptr;  // bytes received, bytes sent
+  bool counts_retransmits_ = false;
   size_t record_count_ = 0;
 
   napi_ref shared_ = nullptr;   // the object with the arrays, which keeps their memory alive

@@ -79,6 +79,7 @@ napi_value js_shutdown(napi_env env, napi_callback_info info) {
   Context& context = args.context();
   reactor::Source* source = source_of(args);
   if (source == nullptr) return to_js(env, -EBADF);
+  context.reactor().counters().add(Counter::kShutdownCalls);
   return context.outcome(sys::shutdown_socket(source->fd.get(), to_how(args.int32(2))));
 }
 

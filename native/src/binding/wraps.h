@@ -29,6 +29,7 @@ void install_socket(Installer& installer);
 void install_stream(Installer& installer);
 void install_vector(Installer& installer);
 void install_listener(Installer& installer);
+void install_counters(Installer& installer);
 void install_dns(Installer& installer);
 
 }  // namespace sock::binding

@@ -13,6 +13,7 @@ Result<Accepted> accept(reactor::Reactor& reactor, reactor::Source& source, bool
   Result<sys::UniqueFd> fd = sys::accept_socket(source.fd.get(), &accepted.peer);
   if (fd.ok()) {
     accepted.fd = fd.take();
+    reactor.counters().add(Counter::kAccepts);
     return accepted;
   }
   const Error error = fd.error();

@@ -31,6 +31,8 @@ bool proves_drained(const Source& source, size_t received, size_t asked) {
 sys::IoResult note_received(Reactor& reactor, Source& source, sys::IoResult result, size_t size,
                             bool wait) {
   if (result > 0) {
+    source.bytes_received += static_cast<uint64_t>(result);
+    reactor.counters().add(Counter::kBytesReceived, static_cast<uint64_t>(result));
     if (proves_drained(source, static_cast<size_t>(result), size)) reactor.mark_drained(source);
     return result;
   }
@@ -49,6 +51,10 @@ sys::IoResult note_sent(Reactor& reactor, Source& source, sys::IoResult result, 
                         bool wait) {
   // With Fast Open the first send is the connect: its SYN has left, but took no data along.
   if (result == -EINPROGRESS) result = -EAGAIN;
+  if (result > 0) {
+    source.bytes_sent += static_cast<uint64_t>(result);
+    reactor.counters().add(Counter::kBytesSent, static_cast<uint64_t>(result));
+  }
   const bool full = result == -EAGAIN || (result >= 0 && static_cast<size_t>(result) < size);
   if (!full) return result;
   if (wait && (source.interest & reactor::kWrite) == 0) {

@@ -77,6 +77,7 @@ sys::UniqueFd Reactor::release(Source& source) {
 }
 
 void Reactor::close(Source& source) {
+  counters_.add(Counter::kCloses);
   release(source).reset();
 }
 

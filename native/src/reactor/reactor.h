@@ -10,6 +10,7 @@
 
 #include <memory>
 
+#include "base/counters.h"
 #include "base/result.h"
 #include "reactor/deadlines.h"
 #include "reactor/poller.h"
@@ -20,10 +21,13 @@ namespace sock::reactor {
 class Reactor {
  public:
   explicit Reactor(std::unique_ptr<Poller> poller) : poller_(std::move(poller)) {}
+  // Closes what is still open.
+  ~Reactor() { counters_.add(Counter::kCloses, slots_.used_count()); }
 
   Slots& slots() { return slots_; }
   Deadlines& deadlines() { return deadlines_; }
   Poller& poller() { return *poller_; }
+  Counters& counters() { return counters_; }
 
   // Makes sure that the direction (kRead or kWrite) will be reported when it becomes ready.
   Status await(Source& source, Interest direction);
@@ -46,6 +50,7 @@ class Reactor {
   Interest wanted_interest(const Source& source, Interest direction) const;
 
   std::unique_ptr<Poller> poller_;
+  Counters counters_;
   Slots slots_;
   Deadlines deadlines_;
 };

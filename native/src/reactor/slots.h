@@ -46,6 +46,8 @@ class Slots {
     source.kind = kind;
     source.interest = 0;
     source.broken_off = false;
+    source.bytes_received = 0;
+    source.bytes_sent = 0;
     source.peer = {};
     // Not registered, so nothing is known: the first operation finds out.
     *source.words = SharedWords{flag::kReadable | flag::kWritable, 0};

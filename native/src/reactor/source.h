@@ -39,6 +39,8 @@ struct Source {
   Kind kind = Kind::kStream;
   Interest interest = 0;    // as registered with the poller
   bool broken_off = false;  // a hang-up or error was reported: short reads prove nothing any more
+  uint64_t bytes_received = 0;
+  uint64_t bytes_sent = 0;
   sys::InetName peer;  // as accept or connect saw it; the kernel forgets it when the peer resets
   SharedWords* words = nullptr;
 

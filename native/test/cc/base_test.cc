@@ -2,9 +2,12 @@
 
 #include <cerrno>
 #include <memory>
+#include <thread>
+#include <vector>
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/counters.h"
 #include "base/result.h"
 #include "support.h"
 
@@ -60,6 +63,32 @@ TEST_CASE("the clock counts milliseconds") {
   ::usleep(20'000);
   CHECK(now_ms() - before_ms >= 20);
   CHECK(now_ms() - before_ms < 10'000);
+}
+
+TEST_CASE("counters are summed over threads, those that have ended included") {
+  const auto closes = [] { return sum_of_counters()[static_cast<size_t>(Counter::kCloses)]; };
+  const uint64_t before = closes();
+  constexpr int kThreads = 4;
+  constexpr uint64_t kTimes = 10'000;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; i++) {
+    threads.emplace_back([] {
+      Counters own;
+      for (uint64_t n = 0; n < kTimes; n++) own.add(Counter::kCloses);
+    });
+  }
+  // Reading is allowed at any time, and never goes back.
+  uint64_t last = before;
+  for (int i = 0; i < 100; i++) {
+    const uint64_t now = closes();
+    CHECK(now >= last);
+    last = now;
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(closes() - before == kThreads * kTimes);
+  Counters here;
+  here.add(Counter::kCloses, 5);
+  CHECK(closes() - before == kThreads * kTimes + 5);
 }
 
 }  // namespace sock

@@ -1,8 +1,9 @@
 /** How a socket connects: to addresses, names and paths, in three tempos. */
-import { binding, Errno, PollOut } from '@sock/native';
+import { binding, count, Errno, PollOut } from '@sock/native';
 import { inOrder, tryEach } from './addresses.js';
 import type { Patience } from './blocking.js';
 import { Connector, startConnect } from './connector.js';
+import { tellConnected, tellConnectFailed, timeIfObserved } from './diagnostics.js';
 import { busyError, closedError, SocketError, systemError } from './errors.js';
 import { closeWhenForgotten, notForgotten } from './forgotten.js';
 import { isIP } from './ip.js';
@@ -35,6 +36,15 @@ type State = 'new' | 'connecting' | 'connected' | 'failed' | 'listening';
 export abstract class ConnectingSocket extends TunableSocket {
   /** @internal */
   protected state: State = 'new';
+
+  /** The address, path or `@name`; undefined while there is none. */
+  abstract get localAddress(): string | undefined;
+  /** 1 to 65,535; undefined while there is none, and for a Unix socket. */
+  abstract get localPort(): number | undefined;
+  /** The peer's address, also after it reset the connection; undefined when there was none. */
+  abstract get remoteAddress(): string | undefined;
+  /** The peer's port, for as long as `remoteAddress` tells; undefined for a Unix socket. */
+  abstract get remotePort(): number | undefined;
 
   /**
    * Connects to a literal address, or to a name that is looked up first, whose addresses of this
@@ -118,6 +128,7 @@ export abstract class ConnectingSocket extends TunableSocket {
     if (target !== undefined) {
       this.#checkConnectable();
       this.setup.target = target;
+      this.endpoint.sinceMs = timeIfObserved();
       result = startConnect(this.endpoint, target, false);
     } else {
       if (this.state === 'connected') return true;
@@ -129,7 +140,12 @@ export abstract class ConnectingSocket extends TunableSocket {
       return null;
     }
     this.setState(result === 0 ? 'connected' : 'failed');
-    if (result < 0) throw systemError(result, { syscall: 'connect', ...this.setup.target });
+    if (result < 0) {
+      const error = systemError(result, { syscall: 'connect', ...this.setup.target });
+      this.#tellFailure(this.setup.target, error);
+      throw error;
+    }
+    this.#tellSuccess();
     return true;
   }
 
@@ -200,15 +216,20 @@ export abstract class ConnectingSocket extends TunableSocket {
     }
     if (this.endpoint.closed) throw closedError();
     this.setState('connected');
+    this.#tellSuccess();
   }
 
   async #attempt(target: Target, limits: Limits, fastOpen: boolean): Promise<void> {
-    this.fastOpenOnConnect(fastOpen);
+    this.endpoint.sinceMs = timeIfObserved();
     const connector = new Connector(this.endpoint, target);
     this.setup.connector = connector;
     this.endpoint.connector = connector;
     try {
+      this.fastOpenOnConnect(fastOpen);
       await connector.run(limits);
+    } catch (error) {
+      this.#tellFailure(target, error);
+      throw error;
     } finally {
       this.setup.connector = null;
       this.endpoint.connector = null;
@@ -234,7 +255,19 @@ export abstract class ConnectingSocket extends TunableSocket {
     this.usable();
     this.#checkConnectable();
     this.setState('failed');
-    this.fastOpenOnConnect(fastOpen);
+    this.endpoint.sinceMs = timeIfObserved();
+    try {
+      this.fastOpenOnConnect(fastOpen);
+      this.#connectBlocking(target, patience);
+    } catch (error) {
+      this.#tellFailure(target, error);
+      throw error;
+    }
+    this.setState('connected');
+    this.#tellSuccess();
+  }
+
+  #connectBlocking(target: Target, patience: Patience): void {
     let result = startConnect(this.endpoint, target, false);
     while (result !== 0) {
       if (result === -Errno.EINPROGRESS) {
@@ -247,7 +280,20 @@ export abstract class ConnectingSocket extends TunableSocket {
         throw systemError(result, { syscall: 'connect', ...target });
       }
     }
-    this.setState('connected');
+  }
+
+  #tellSuccess(): void {
+    count('socket_connect_success');
+    const { sinceMs } = this.endpoint;
+    this.endpoint.sinceMs = timeIfObserved();
+    tellConnected(this, sinceMs);
+  }
+
+  #tellFailure(target: Target | undefined, error: unknown): void {
+    count('socket_connect_failure');
+    const { sinceMs } = this.endpoint;
+    this.endpoint.sinceMs = undefined;
+    tellConnectFailed(this, target, sinceMs, error);
   }
 
   #checkConnectable(): void {

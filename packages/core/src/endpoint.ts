@@ -26,7 +26,7 @@ const {
   unpin,
   wordsPerSlot,
 } = native;
-const { control, pages } = binding;
+const { control, pages, traffic } = binding;
 const { Turn } = native.Control;
 
 /** What a socket may do in one turn without waiting: 16 operations, or 256 KiB. */
@@ -40,6 +40,17 @@ let turnOfAll = -1;
 let spentByAll = 0;
 
 const noWords = new Int32Array(wordsPerSlot);
+
+/** Bytes received from the kernel, and bytes that it took. */
+export interface Traffic {
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+}
+
+/** That of the socket which the addon has told of last. */
+function trafficNow(): Traffic {
+  return { bytesRead: traffic[0] as number, bytesWritten: traffic[1] as number };
+}
 
 /** The parts that hear of the socket's events; each is made when it is first needed. */
 export interface Parts {
@@ -63,6 +74,9 @@ export class Endpoint implements Sink, DeadlineSink, Parts {
   private at: number;
   /** Its place among the sockets that were made a moment ago, −1 when it is none of them. */
   recentIndex = -1;
+  /** When the connection was made, on the clock of monotonicMs(); for those who observe. */
+  sinceMs: number | undefined = undefined;
+  private finalTraffic: Traffic | null = null;
   private waiting = 0;
   private keepsLoop = true;
   private deadline: { id: number; atMs: number } | null = null;
@@ -219,6 +233,7 @@ export class Endpoint implements Sink, DeadlineSink, Parts {
     const { slot, generation } = this;
     this.leave();
     binding.close(slot, generation);
+    this.finalTraffic = trafficNow();
     this.onClosed?.();
   }
 
@@ -227,9 +242,17 @@ export class Endpoint implements Sink, DeadlineSink, Parts {
     const { slot, generation } = this;
     const fd = binding.detach(slot, generation, nonBlocking);
     if (fd < 0) return fd;
+    this.finalTraffic = trafficNow();
     this.leave();
     this.onClosed?.();
     return fd;
+  }
+
+  /** What went over it, also once it is closed. */
+  get traffic(): Traffic {
+    if (this.finalTraffic !== null) return this.finalTraffic;
+    binding.readTraffic(this.slot, this.generation);
+    return trafficNow();
   }
 
   private leave(): void {

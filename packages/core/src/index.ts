@@ -1,6 +1,12 @@
 export { Arena, type ArenaOptions } from './arena.js';
 export { cidrMatch } from './cidr.js';
 export { type ConnectOptions, connect, type LookupFunction } from './connect.js';
+export type {
+  CloseEvent,
+  ConnectErrorEvent,
+  ConnectEvent,
+  ConnectionEvent,
+} from './diagnostics.js';
 export type { DuplexAddress, DuplexOptions, SocketDuplex } from './duplex/socket-duplex.js';
 export type { DuplexSource } from './duplex/source.js';
 export type { TakenStream } from './duplex/taken-stream.js';

@@ -137,6 +137,11 @@ export class Receiver implements ByteSource {
     this.unread = this.unread === null ? bytes : Buffer.concat([bytes, this.unread]);
   }
 
+  /** The negative errno that the connection broke with, else 0. */
+  get failure(): number {
+    return Math.min(this.outcome, 0);
+  }
+
   /** Whether there are bytes here that the kernel has no more, and nobody has yet. */
   get holdsBytes(): boolean {
     if (this.unread !== null) return true;

@@ -4,7 +4,7 @@
  */
 
 import { getSystemErrorName } from 'node:util';
-import { binding, Control, families, gaiErrorName, lookup } from '@sock/native';
+import { binding, Control, count, families, type GiveUp, gaiErrorName, lookup } from '@sock/native';
 import { AbortError, ResolveError, SocketError, TimeoutError } from './errors.js';
 import type { Limits } from './operation.js';
 
@@ -34,10 +34,10 @@ function resolveError(hostname: string, gaiCode: number, errno: number): Resolve
 export function withLimits<T>(
   { signal, timeoutMs }: Limits,
   verb: string,
-  start: (resolve: (value: T) => void, reject: (error: unknown) => void) => () => void,
+  start: (resolve: (value: T) => void, reject: (error: unknown) => void) => GiveUp,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
-    let giveUp = (): void => {};
+    let giveUp: GiveUp = () => {};
     const finish = (): void => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);
@@ -47,7 +47,7 @@ export function withLimits<T>(
       reject(error);
     };
     const cut = (error: Error): void => {
-      giveUp();
+      giveUp(error instanceof TimeoutError);
       fail(error);
     };
     const onAbort = (): void => cut(new AbortError(signal as AbortSignal));
@@ -90,8 +90,13 @@ export function resolveHostSync(
   timeoutMs: number,
 ): string[] {
   const limitMs = timeoutMs === Number.POSITIVE_INFINITY ? -1 : timeoutMs;
+  count('dns_request_submitted');
   const answer = binding.lookupSync(hostname, familyIndex(family), limitMs);
-  if (answer === null) throw new TimeoutError(`looking up ${hostname}`, timeoutMs);
+  if (answer === null) {
+    count('dns_request_timeout');
+    throw new TimeoutError(`looking up ${hostname}`, timeoutMs);
+  }
+  count(typeof answer === 'object' ? 'dns_request_completed' : 'dns_request_failed');
   if (typeof answer === 'object') return answer;
   throw resolveError(hostname, answer, binding.control[Control.Extra] as number);
 }

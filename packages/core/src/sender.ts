@@ -50,7 +50,7 @@ export class Sender {
   private sendsOfTurn = 0;
   private resuming = false;
   /** A negative errno once the connection broke. */
-  private failure = 0;
+  failure = 0;
   private halfClosed = false;
   /** False where every send is a message of its own. */
   private readonly mayJoin: boolean;

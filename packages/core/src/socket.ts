@@ -10,6 +10,13 @@ import {
 } from '@sock/native';
 import { Acceptor } from './acceptor.js';
 import { ConnectingSocket } from './connecting-socket.js';
+import {
+  type ConnectionEvent,
+  describeBeforeClose,
+  tellAccepted,
+  tellClosed,
+  timeIfObserved,
+} from './diagnostics.js';
 import { Endpoint } from './endpoint.js';
 import { AbortError, busyError, closedError, SocketError, systemError } from './errors.js';
 import { closeWhenForgotten, notForgotten } from './forgotten.js';
@@ -262,11 +269,13 @@ export class Socket extends ConnectingSocket {
    */
   close(): void {
     if (this.endpoint.closed) return;
+    const closing = this.state === 'connected' ? describeBeforeClose(this) : null;
     this.ready = false;
     this.sender?.close();
     notForgotten(this.endpoint);
     this.endpoint.close();
     this.#rejectAll();
+    if (closing !== null) this.#tellClosed(closing, false);
   }
 
   /**
@@ -293,11 +302,13 @@ export class Socket extends ConnectingSocket {
     if (sender?.flushAll() === false) throw busyError('detach', 'a send');
     if (receiver?.holdsBytes) throw busyError('detach', 'what was received');
     if (setup?.acceptor?.holdsConnections) throw busyError('detach', 'a connection');
+    const closing = this.state === 'connected' ? describeBeforeClose(this) : null;
     const fd = this.endpoint.detach(this.getNonBlocking());
     if (fd < 0) throw lastCallError(fd, {});
     this.ready = false;
     notForgotten(this.endpoint);
     this.#rejectAll();
+    if (closing !== null) this.#tellClosed(closing, true);
     return fd;
   }
 
@@ -308,6 +319,15 @@ export class Socket extends ConnectingSocket {
     const connections = new StepIterator(() => this.#acceptStep());
     // One class for both roles: ListeningSocket is the type under which this is seen.
     return connections as unknown as AsyncIterableIterator<Buffer>;
+  }
+
+  #tellClosed(event: ConnectionEvent, detached: boolean): void {
+    const { bytesRead, bytesWritten } = this;
+    const errno = this.sender?.failure || this.receiver?.failure || 0;
+    const { remoteAddress: address, remotePort: port } = event;
+    const target = this.family === 'unix' ? { path: address } : { address, port };
+    const error = errno === 0 ? undefined : systemError(errno, target);
+    tellClosed(event, this.endpoint.sinceMs, { bytesRead, bytesWritten, error, detached });
   }
 
   /** Who waits for something that will not come any more. */
@@ -358,8 +378,12 @@ export class Socket extends ConnectingSocket {
   #accepting(): Acceptor<Socket> {
     if (this.setup.acceptor === null) {
       const { family, type } = this;
-      const adopt = (slot: number, generation: number): Socket =>
-        connected(slot, generation, family, type);
+      const adopt = (slot: number, generation: number): Socket => {
+        const socket = connected(slot, generation, family, type);
+        socket.endpoint.sinceMs = timeIfObserved();
+        tellAccepted(socket);
+        return socket;
+      };
       this.setup.acceptor = new Acceptor(this.endpoint, adopt);
       this.endpoint.acceptor = this.setup.acceptor;
     }

@@ -359,6 +359,16 @@ export abstract class TunableSocket extends MeteredStream {
     return tcpInfoOf(this.usable());
   }
 
+  /** Bytes received from the kernel, also once it is closed. */
+  get bytesRead(): number {
+    return this.endpoint.traffic.bytesRead;
+  }
+
+  /** Bytes that the kernel took, also once it is closed; those that are queued do not count. */
+  get bytesWritten(): number {
+    return this.endpoint.traffic.bytesWritten;
+  }
+
   /**
    * Who is at the other end of a Unix socket: the process that connected, or for the side that
    * connected, the one that listened; later changes of its ids do not show. Undefined while there

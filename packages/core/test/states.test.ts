@@ -172,6 +172,8 @@ const calls: Record<string, Call> = {
   getTimeouts: (s) => s.getTimeouts().dnsTimeout,
   ref: (s) => s.ref() === s,
   unref: (s) => s.unref() === s,
+  bytesRead: (s) => s.bytesRead,
+  bytesWritten: (s) => s.bytesWritten,
   fd: (s) => s.fd >= 0,
   family: (s) => s.family,
   type: (s) => s.type,
@@ -277,6 +279,8 @@ const tcp = `
  family                  ipv4         ipv4         ipv4         ipv4         ipv4         ipv4
  type                    stream       stream       stream       stream       stream       stream
  isConnected             false        true         true         false        false        false
+ bytesRead               0            0            0            0            0            0
+ bytesWritten            0            0            0            6            0            0
  isListening             false        false        false        false        true         false
  remoteAddress           nothing      127.0.0.1    127.0.0.1    127.0.0.1    nothing      nothing
  remotePort              nothing      a port       a port       a port       nothing      nothing

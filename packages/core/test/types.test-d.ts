@@ -8,6 +8,10 @@ import {
   Arena,
   type ArenaOptions,
   type ChunksOptions,
+  type CloseEvent,
+  type ConnectErrorEvent,
+  type ConnectEvent,
+  type ConnectionEvent,
   type ConnectMethodOptions,
   type ConnectOptions,
   cidrMatch,
@@ -117,6 +121,17 @@ export function passesOn(timeout?: number, signal?: AbortSignal): Promise<Socket
   const chunks: ChunksOptions = { size: undefined, reuse: undefined };
   const options: ConnectOptions = { port: 1, ...limits };
   return connect({ ...options, ...sync, host: String(chunks.size) });
+}
+
+/** Each message has what those before it have. */
+export function events(event: CloseEvent | ConnectErrorEvent): unknown[] {
+  const connection: ConnectionEvent = event;
+  const duration: number | undefined = event.duration;
+  if ('bytesRead' in event) return [event.bytesWritten, event.error?.code, event.detached];
+  const connect: ConnectEvent = event;
+  // @ts-expect-error: what was told is not for writing
+  connect.fd = 5;
+  return [connection.remoteAddress, duration, event.error];
 }
 
 /** Node's own lookup fits. */

@@ -1,0 +1,139 @@
+/**
+ * What happens to connections, told on node:diagnostics_channel.
+ *
+ * Theory of operation. Where nobody listens, an event costs a look at one boolean: nothing is
+ * gathered, no clock is read. Messages hold no socket, only what describes it, so that a subscriber
+ * cannot keep one alive, nor call into one that is in the middle of something. They are published
+ * once this side is done with the event. What a subscriber throws becomes an uncaughtException on
+ * the next tick (diagnostics_channel sees to it) and stops nothing here.
+ */
+import { channel } from 'node:diagnostics_channel';
+import type { Family } from '@sock/native';
+import type { SocketError } from './errors.js';
+import { monotonicMs } from './monotonic.js';
+import type { Target } from './target.js';
+
+/** A connection, at the moment of an event: the message of `sock:core:accept`. */
+export interface ConnectionEvent {
+  /** When it happened, in milliseconds of {@link monotonicMs}. */
+  readonly time: number;
+  /** The descriptor; another socket may have the number once this one is closed. */
+  readonly fd: number;
+  /** Of its addresses. */
+  readonly family: Family;
+  /** This side's address, path or `@name`; undefined where it has none. */
+  readonly localAddress: string | undefined;
+  /** This side's port; undefined for a Unix socket. */
+  readonly localPort: number | undefined;
+  /** The peer's address, path or `@name`; undefined where it has none. */
+  readonly remoteAddress: string | undefined;
+  /** The peer's port; undefined for a Unix socket. */
+  readonly remotePort: number | undefined;
+}
+
+/** The message of `sock:core:connect`: a connection was made from this side. */
+export interface ConnectEvent extends ConnectionEvent {
+  /**
+   * How long this attempt took, in milliseconds; undefined when it began before the channels had
+   * subscribers.
+   */
+  readonly duration: number | undefined;
+}
+
+/** The message of `sock:core:connect-error`: an attempt at one address failed, or was given up. */
+export interface ConnectErrorEvent extends ConnectEvent {
+  /** What the attempt failed with: an error of this package, of the kernel, or an abort. */
+  readonly error: unknown;
+}
+
+/** The message of `sock:core:close`: a connection was closed on this side, or given away. */
+export interface CloseEvent extends ConnectionEvent {
+  /** Bytes received from the kernel. */
+  readonly bytesRead: number;
+  /** Bytes that the kernel took. */
+  readonly bytesWritten: number;
+  /**
+   * How long it was there, in milliseconds; undefined when it is older than the channels'
+   * subscribers, and for what neither `accept` nor `connect` has made.
+   */
+  readonly duration: number | undefined;
+  /** What broke the connection, if something did: `ECONNRESET`, `EPIPE`, `ETIMEDOUT`, … */
+  readonly error: SocketError | undefined;
+  /** Whether it goes on elsewhere, since its descriptor was given away. */
+  readonly detached: boolean;
+}
+
+// Held here: a channel that nobody holds is collected, and its subscribers with it.
+const accepted = channel('sock:core:accept');
+const connected = channel('sock:core:connect');
+const connectFailed = channel('sock:core:connect-error');
+const closed = channel('sock:core:close');
+
+/** What can be told of a connection. */
+interface Described {
+  readonly fd: number;
+  readonly family: Family;
+  readonly localAddress: string | undefined;
+  readonly localPort: number | undefined;
+  readonly remoteAddress: string | undefined;
+  readonly remotePort: number | undefined;
+}
+
+function describe(socket: Described): ConnectionEvent {
+  const { fd, family, localAddress, localPort, remoteAddress, remotePort } = socket;
+  const time = monotonicMs();
+  return { time, fd, family, localAddress, localPort, remoteAddress, remotePort };
+}
+
+/** The time, where somebody will want to know how long something took; else undefined. */
+export function timeIfObserved(): number | undefined {
+  const { hasSubscribers } = closed;
+  const isObserved = hasSubscribers || connected.hasSubscribers || connectFailed.hasSubscribers;
+  return isObserved ? monotonicMs() : undefined;
+}
+
+function since(startMs: number | undefined, nowMs: number): number | undefined {
+  return startMs === undefined ? undefined : nowMs - startMs;
+}
+
+export function tellAccepted(socket: Described): void {
+  if (accepted.hasSubscribers) accepted.publish(describe(socket));
+}
+
+export function tellConnected(socket: Described, startMs: number | undefined): void {
+  if (!connected.hasSubscribers) return;
+  const event = describe(socket);
+  connected.publish({ ...event, duration: since(startMs, event.time) } satisfies ConnectEvent);
+}
+
+function remoteOf(target: Target | undefined) {
+  if (target === undefined) return {};
+  if ('path' in target) return { remoteAddress: target.path };
+  return { remoteAddress: target.address, remotePort: target.port };
+}
+
+export function tellConnectFailed(
+  socket: Described,
+  target: Target | undefined,
+  startMs: number | undefined,
+  error: unknown,
+): void {
+  if (!connectFailed.hasSubscribers) return;
+  const event = { ...describe(socket), ...remoteOf(target) };
+  const duration = since(startMs, event.time);
+  connectFailed.publish({ ...event, duration, error } satisfies ConnectErrorEvent);
+}
+
+/** What is only known while the connection is open; null where nobody wants to know. */
+export function describeBeforeClose(socket: Described): ConnectionEvent | null {
+  return closed.hasSubscribers ? describe(socket) : null;
+}
+
+export function tellClosed(
+  event: ConnectionEvent,
+  startMs: number | undefined,
+  rest: Pick<CloseEvent, 'bytesRead' | 'bytesWritten' | 'error' | 'detached'>,
+): void {
+  const duration = since(startMs, event.time);
+  closed.publish({ ...event, ...rest, duration } satisfies CloseEvent);
+}
