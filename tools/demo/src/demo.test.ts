@@ -18,6 +18,7 @@ describe('npm start', () => {
         new RegExp(`^echo 64 B × 4, ${transport}: [\\d,]+ answers compared`, 'm'),
       );
     }
+    expect(stdout).toMatch(/^GET by node:http × 4, TCP over IPv4: [\d,]+ answers compared/m);
     // Twice 9 MiB.
     expect(stdout).toContain('9 MiB through a slow reader: 18,874,368 bytes, SHA-256 ');
   }, 60_000);

@@ -1,9 +1,11 @@
 /** The work of the demo with node:net, written as its documentation suggests. */
 import { once } from 'node:events';
+import http from 'node:http';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { blocks, Meter, readWithRests } from './bulk.js';
 import { Conversation } from './conversation.js';
 import type { Peer, Place, Transfer } from './peer.js';
+import { askPages, pageServer } from './web.js';
 
 let outcome: Promise<Transfer> | undefined;
 
@@ -78,6 +80,17 @@ export const peer: Peer = {
       Array.from({ length: connections }, (_, index) => converse(place, index, () => over)),
     );
     return answers.reduce((sum, count) => sum + count, 0);
+  },
+
+  servePages: (place) => listening(pageServer(), place),
+
+  async askPages(place, connections, milliseconds) {
+    const agent = new http.Agent({ keepAlive: true });
+    try {
+      return await askPages(agent, place, connections, milliseconds);
+    } finally {
+      agent.destroy();
+    }
   },
 
   serveBytes(place, bytes) {

@@ -20,6 +20,10 @@ export interface Peer {
   serveEcho(place: Place): Promise<Place>;
   /** Asks on so many connections at once for so long; the number of answers, each compared. */
   askEcho(place: Place, connections: number, milliseconds: number): Promise<number>;
+  /** Answers requests of HTTP with the server of node:http. */
+  servePages(place: Place): Promise<Place>;
+  /** As `askEcho`, for pages, with the client of node:http. */
+  askPages(place: Place, connections: number, milliseconds: number): Promise<number>;
   /** Sends so many bytes to the first who connects; `sent` tells what came of it. */
   serveBytes(place: Place, bytes: number): Promise<Place>;
   sent(): Promise<Transfer>;

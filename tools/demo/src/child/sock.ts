@@ -1,8 +1,19 @@
 /** The work of the demo with @sock/core. */
-import { connect, type ListeningSocket, listen, type Socket, SocketClosedError } from '@sock/core';
+import http from 'node:http';
+import type { Duplex } from 'node:stream';
+import {
+  connect,
+  type ListeningSocket,
+  listen,
+  type Socket,
+  SocketClosedError,
+  serve,
+  toDuplex,
+} from '@sock/core';
 import { blocks, Meter, readWithRests } from './bulk.js';
 import { Conversation } from './conversation.js';
 import type { Peer, Place, Transfer } from './peer.js';
+import { askPages, pageServer } from './web.js';
 
 let outcome: Promise<Transfer> | undefined;
 
@@ -51,6 +62,18 @@ async function sendBytes(server: ListeningSocket, bytes: number): Promise<Transf
   return meter.result();
 }
 
+class Agent extends http.Agent {
+  override createConnection(
+    { host, port }: http.ClientRequestArgs,
+    done?: (error: Error | null, stream: Duplex) => void,
+  ): undefined {
+    connect({ host: host ?? 'localhost', port: Number(port) }).then(
+      (socket) => done?.(null, toDuplex(socket)),
+      (error: Error) => done?.(error, undefined as never),
+    );
+  }
+}
+
 export const peer: Peer = {
   async serveEcho(place) {
     const server = listen(place);
@@ -67,6 +90,23 @@ export const peer: Peer = {
       Array.from({ length: connections }, (_, index) => converse(place, index, () => over)),
     );
     return answers.reduce((sum, count) => sum + count, 0);
+  },
+
+  async servePages(place) {
+    const web = pageServer();
+    const server = serve(place, (socket) => {
+      web.emit('connection', toDuplex(socket, { allowHalfOpen: true }));
+    });
+    return 'path' in place ? place : { host: place.host, port: server.localPort ?? 0 };
+  },
+
+  async askPages(place, connections, milliseconds) {
+    const agent = new Agent({ keepAlive: true });
+    try {
+      return await askPages(agent, place, connections, milliseconds);
+    } finally {
+      agent.destroy();
+    }
   },
 
   async serveBytes(place, bytes) {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { listen } from '@sock/core';
 import type { Effort } from '../effort.js';
 import type { Line } from '../line.js';
-import { echoLine } from './echo.js';
+import { echo, exchangeLine, pages } from './exchange.js';
 import { slowReaderLine } from './slow-reader.js';
 
 function withoutIpv6(): string | undefined {
@@ -22,15 +22,17 @@ function withoutAbstractNames(): string | undefined {
 /** @param folder For socket files. */
 export function linesIn(folder: string, effort: Effort): readonly Line[] {
   return [
-    echoLine('TCP over IPv4', effort, () => ({ host: '127.0.0.1', port: 0 })),
-    echoLine('TCP over IPv6', effort, () => ({ host: '::1', port: 0 }), withoutIpv6),
-    echoLine('Unix path', effort, (library) => ({ path: join(folder, library) })),
-    echoLine(
+    exchangeLine(echo, 'TCP over IPv4', effort, () => ({ host: '127.0.0.1', port: 0 })),
+    exchangeLine(echo, 'TCP over IPv6', effort, () => ({ host: '::1', port: 0 }), withoutIpv6),
+    exchangeLine(echo, 'Unix path', effort, (library) => ({ path: join(folder, library) })),
+    exchangeLine(
+      echo,
       'abstract name',
       effort,
       (library) => ({ path: `@sock-demo-${process.pid}-${library}` }),
       withoutAbstractNames,
     ),
+    exchangeLine(pages, 'TCP over IPv4', effort, () => ({ host: '127.0.0.1', port: 0 })),
     slowReaderLine(effort),
   ];
 }

@@ -5,6 +5,29 @@ import type { Effort } from '../effort.js';
 import type { Line, Outcome, Progress } from '../line.js';
 import { number } from '../table.js';
 
+/** What is asked and answered. */
+export interface Exchange {
+  readonly title: string;
+  readonly serve: 'serveEcho' | 'servePages';
+  readonly ask: 'askEcho' | 'askPages';
+  /** One of them, as the table names it. */
+  readonly unit: string;
+}
+
+export const echo: Exchange = {
+  title: `echo ${questionSize} B`,
+  serve: 'serveEcho',
+  ask: 'askEcho',
+  unit: 'message',
+};
+
+export const pages: Exchange = {
+  title: 'GET by node:http',
+  serve: 'servePages',
+  ask: 'askPages',
+  unit: 'request',
+};
+
 interface Round {
   readonly perSecond: number;
   /** Of the server. */
@@ -16,12 +39,14 @@ interface Round {
 class Pair implements AsyncDisposable {
   readonly library: Library;
   readonly rounds: Round[] = [];
+  readonly exchange: Exchange;
   readonly #effort: Effort;
   readonly #server: Contender;
   readonly #client: Contender;
   #place: Place;
 
-  constructor(library: Library, place: Place, effort: Effort) {
+  constructor(library: Library, exchange: Exchange, place: Place, effort: Effort) {
+    this.exchange = exchange;
     this.library = library;
     this.#effort = effort;
     this.#place = place;
@@ -31,14 +56,14 @@ class Pair implements AsyncDisposable {
 
   async start(): Promise<void> {
     const { connections, warmUpMs } = this.#effort;
-    this.#place = await this.#server.call('serveEcho', [this.#place]);
-    await this.#client.call('askEcho', [this.#place, connections, warmUpMs]);
+    this.#place = await this.#server.call(this.exchange.serve, [this.#place]);
+    await this.#client.call(this.exchange.ask, [this.#place, connections, warmUpMs]);
   }
 
   async round(): Promise<Round> {
     const { connections, roundMs } = this.#effort;
     const cpuBefore = await this.#server.call('cpuMs', []);
-    const answers = await this.#client.call('askEcho', [this.#place, connections, roundMs]);
+    const answers = await this.#client.call(this.exchange.ask, [this.#place, connections, roundMs]);
     const cpuMs = (await this.#server.call('cpuMs', [])) - cpuBefore;
     const round = {
       perSecond: (answers * 1000) / roundMs,
@@ -66,6 +91,7 @@ async function compare(
   rounds: number,
   progress: Progress,
 ): Promise<Outcome> {
+  const { unit } = ours.exchange;
   for (const pair of [ours, theirs]) {
     progress.detail(`${libraries[pair.library]} warms up`);
     await pair.start();
@@ -73,42 +99,43 @@ async function compare(
   for (let index = 0; index < rounds; index++) {
     for (const pair of [ours, theirs]) {
       const { perSecond } = await pair.round();
-      const rate = `${number(perSecond)} messages/s`;
+      const rate = `${number(perSecond)} ${unit}s/s`;
       progress.detail(`round ${index + 1} of ${rounds}, ${libraries[pair.library]} ${rate}`);
     }
   }
   const answers = [...ours.rounds, ...theirs.rounds].reduce((sum, round) => sum + round.answers, 0);
-  const figure = (unit: string, name: 'perSecond' | 'cpuUsPerAnswer') => ({
-    unit,
+  const figure = (of: string, name: 'perSecond' | 'cpuUsPerAnswer') => ({
+    unit: of,
     ours: ours.median(name),
     theirs: theirs.median(name),
   });
   return {
     figures: [
-      figure('messages/s', 'perSecond'),
-      figure("server's CPU, µs/message", 'cpuUsPerAnswer'),
+      figure(`${unit}s/s`, 'perSecond'),
+      figure(`server's CPU, µs/${unit}`, 'cpuUsPerAnswer'),
     ],
     verified: `${number(answers)} answers compared byte by byte`,
   };
 }
 
 /**
- * Messages there and back, on many connections at once.
+ * Questions and answers, on many connections at once.
  *
  * @param placeOf Where each library's server listens.
  */
-export function echoLine(
+export function exchangeLine(
+  exchange: Exchange,
   transport: string,
   effort: Effort,
   placeOf: (library: Library) => Place,
   obstacle: () => string | undefined = () => undefined,
 ): Line {
   return {
-    title: `echo ${questionSize} B × ${effort.connections}, ${transport}`,
+    title: `${exchange.title} × ${effort.connections}, ${transport}`,
     obstacle,
     run: async (progress) => {
-      await using ours = new Pair('sock', placeOf('sock'), effort);
-      await using theirs = new Pair('net', placeOf('net'), effort);
+      await using ours = new Pair('sock', exchange, placeOf('sock'), effort);
+      await using theirs = new Pair('net', exchange, placeOf('net'), effort);
       return await compare(ours, theirs, effort.rounds, progress);
     },
   };
