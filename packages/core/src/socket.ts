@@ -288,7 +288,8 @@ export class Socket extends ConnectingSocket {
    * @returns The descriptor, which is the caller's to close.
    * @throws `SocketClosedError` (`ERR_SOCK_CLOSED`). `SocketError` (`ERR_SOCK_BUSY`), and nothing
    * has changed, where bytes would be lost: sends that the kernel does not take yet, bytes received
-   * and put back (after a `recvAll` that was cut short), connections accepted and not taken.
+   * and put back (after a `recvAll` that was cut short), connections accepted and not taken; and
+   * after `toDuplex`.
    * @example
    * ```ts
    * const fd = socket.detach();
@@ -297,6 +298,7 @@ export class Socket extends ConnectingSocket {
    */
   detach(): number {
     this.usable();
+    if (this.isTaken) throw this.unready();
     if (this.isTaken) throw this.unready();
     const { sender, receiver, setupIfAny: setup } = this;
     if (sender?.flushAll() === false) throw busyError('detach', 'a send');

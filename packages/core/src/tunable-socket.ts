@@ -378,7 +378,7 @@ export abstract class TunableSocket extends MeteredStream {
    */
   get peerCredentials(): PeerCredentials | undefined {
     const { slot, generation, closed } = this.endpoint;
-    if (closed || !this.ready) return undefined;
+    if (closed || !(this.ready || this.isTaken)) return undefined;
     if (binding.peerCredentials(slot, generation) < 0) return undefined;
     const { control } = binding;
     const [pid, uid, gid] = [Control.Extra, Control.Extra2, Control.Extra3].map(

@@ -1,6 +1,6 @@
 /** Giving a descriptor away, and what becomes of what was under way. */
 import { closeSync } from 'node:fs';
-import { connect, listen, Socket } from '@sock/core';
+import { connect, listen, Socket, toDuplex } from '@sock/core';
 import {
   describeWithPeers,
   expectSockets,
@@ -109,6 +109,25 @@ describe('a socket that is detached', () => {
         left--;
       }
     }
+  });
+
+  it('is refused once a duplex has taken its bytes over', async () => {
+    const [near] = Socket.pair().map((socket) => cleanup.add(socket)) as [Socket];
+    const duplex = toDuplex(near);
+    expect(() => near.detach()).toThrow(busy);
+    expect(near.peerCredentials?.pid).toBe(process.pid);
+    duplex.destroy();
+    await until(1_000, () => duplex.closed);
+  });
+
+  it('rejects those who wait for bandwidth', async () => {
+    const [near, far] = Socket.pair().map((socket) => cleanup.add(socket)) as [Socket, Socket];
+    near.setBandwidth(10);
+    expect(await near.sendLimited('0123456789')).toBe(10);
+    const throttled = near.sendLimited('x');
+    cleanup.add(Socket.fromFd(near.detach()));
+    await expect(throttled).rejects.toMatchObject({ code: 'ERR_SOCK_CLOSED' });
+    expect(String(await far.recv())).toBe('0123456789');
   });
 
   it('takes its socket file along, which is not removed', async () => {
