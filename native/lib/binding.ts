@@ -89,6 +89,13 @@ export interface Binding {
   readCounters(values: Float64Array): void;
   countRetransmits(on: boolean): void;
   readTraffic(slot: number, generation: number): number;
+  openFile(source: number | string, offset: number, length: number, wait: boolean): number;
+  sendFile(slot: number, generation: number, id: number, wait: boolean, mayBlock: boolean): number;
+  closeFile(id: number): void;
+  relay(slot: number, generation: number, otherSlot: number, otherGeneration: number): number;
+  openFlow(id: number, flow: number): void;
+  relayMoved(id: number, flow: number): number;
+  endRelay(id: number): void;
 
   lookup(pool: number, id: number, host: string, family: number, flags: number): boolean;
   lookupName(pool: number, id: number, address: string): boolean;

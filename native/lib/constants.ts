@@ -32,6 +32,7 @@ export const RecordKind = {
   Accepted: 3,
   Deadline: 4,
   LookedUp: 5,
+  Task: 6,
 } as const;
 
 /** Tables of src/binding/socket_wrap.cc, by position. */
@@ -91,6 +92,11 @@ export const syscallNames = [
   'pipe',
   'unlink',
   'fcntl',
+  'open',
+  'fstat',
+  'pread',
+  'sendfile',
+  'splice',
 ] as const;
 
 /** `TcpFigure` in src/sys/tcp_info.h, by position. */

@@ -34,6 +34,7 @@ export const { count, countRetransmits, readCounters } = counters;
 
 export const {
   binding,
+  forgetTask,
   holdLoop,
   lookup,
   lookupName,
@@ -45,4 +46,5 @@ export const {
   takeDeadlineId,
   tellOfDetached,
   unpin,
+  watchTask,
 } = reactor;

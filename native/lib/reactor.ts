@@ -30,10 +30,14 @@ export interface DeadlineSink {
 /** Who hears what a lookup found; `gaiCode` is 0, or one of getaddrinfo(3). */
 export type LookupSink = (addresses: string[], gaiCode: number, errno: number) => void;
 
+/** Who hears that a task can go on, or is over; `errno` is 0 or below. */
+export type TaskSink = (errno: number, syscall: number) => void;
+
 const sinks: (Sink | undefined)[] = [];
 const deadlineSinks: (DeadlineSink | undefined)[] = [];
 const freeDeadlineIds: number[] = [];
 const lookupSinks = new Map<number, LookupSink>();
+const taskSinks = new Map<number, TaskSink>();
 /** Ids are reused, since answers come in an array by id. */
 const freeLookupIds: number[] = [];
 let lookupIdCount = 0;
@@ -66,6 +70,9 @@ function deliver(count: number): void {
         break;
       case RecordKind.LookedUp:
         onLookedUp(subject, value, records[at + 3] as number);
+        break;
+      case RecordKind.Task:
+        taskSinks.get(subject)?.(value, records[at + 3] as number);
         break;
     }
   }
@@ -159,6 +166,15 @@ export function tellOfDetached(): void {
     tellingOfDetached = false;
     for (const sink of sinks.slice()) sink?.onDetached();
   });
+}
+
+/** From now on what is told of the task (of `openFile` or `relay`) goes to the sink. */
+export function watchTask(id: number, sink: TaskSink): void {
+  taskSinks.set(id, sink);
+}
+
+export function forgetTask(id: number): void {
+  taskSinks.delete(id);
 }
 
 /** One more pending operation keeps the event loop alive. */

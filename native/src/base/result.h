@@ -32,6 +32,11 @@ enum class Syscall : uint8_t {
   kPipe,
   kUnlink,
   kFcntl,
+  kOpen,
+  kFstat,
+  kPread,
+  kSendFile,
+  kSplice,
 };
 
 struct Error {

@@ -29,6 +29,8 @@ napi_value create(napi_env env, napi_callback_info info) {
   install_vector(installer);
   install_listener(installer);
   install_counters(installer);
+  install_file(installer);
+  install_relay(installer);
   install_dns(installer);
   napi_set_named_property(env, target, "backend",
                           sock::binding::to_js(env, context->reactor().poller().name()));

@@ -130,6 +130,7 @@ void Context::on_cleanup(napi_async_cleanup_hook_handle, void* data) {
   auto* self = static_cast<Context*>(data);
   self->waiter_.reset();
   self->resolvers_.clear();
+  self->loader_.reset();
   self->reactor_.reset();
   self->memory_.reset();
   uv_close(reinterpret_cast<uv_handle_t*>(&self->timer_), on_closed);
@@ -213,6 +214,10 @@ void Context::close(Source& source) {
     (void)sys::unlink_if_ours(bound->second.address, bound->second.file).ok();
     bound_files_.erase(bound);
   }
+  if (source.relay != 0) {
+    schedule_relay(source.relay);
+    uv_async_send(&wakeup_);
+  }
   reactor_->close(source);
 }
 
@@ -294,6 +299,8 @@ void Context::turn(std::span<const reactor::Event> events) {
   }
   take_deadlines();
   take_answers();
+  take_loaded();
+  run_relays();
   if (record_count_ > 0) deliver();
   control_[kInTurn] = 0;
   if (control_[kHeld] == 0 && control_[kLoopHeld] == 1) hold_loop(false);
@@ -306,6 +313,7 @@ void Context::handle(Source& source, size_t records_reserved) {
     accept_for(source, records_reserved);
     return;
   }
+  if (source.relay != 0) schedule_relay(source.relay);
   const auto index = source.token.index;
   if (source.has(flag::kReadable)) {
     if (source.has(flag::kWantChunk)) {

@@ -18,11 +18,16 @@
 #include <memory>
 #include <span>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "binding/args.h"
 #include "binding/receive_memory.h"
 #include "binding/waiter.h"
 #include "dns/resolver.h"
+#include "net/file_loader.h"
+#include "net/file_sender.h"
+#include "net/relay.h"
 #include "reactor/reactor.h"
 #include "sys/unix_path.h"
 
@@ -51,6 +56,7 @@ enum class Record : int32_t {
   kAccepted,  // slot of the listener, -, new slot or negative errno, its generation
   kDeadline,  // id of the deadline
   kLookedUp,  // id of the lookup, -, EAI_* or 0, errno; the addresses are in the list of answers
+  kTask,      // id of a file that can go on, or of a relay: -, 0 or negative errno, its call
 };
 
 class Context {
@@ -101,6 +107,17 @@ class Context {
   // As close(), but the descriptor, and the socket file if there is one, are given away.
   sys::UniqueFd release(reactor::Source& source);
 
+  // Names what goes on over several turns; never 0, and fits a small integer of JavaScript.
+  uint32_t new_task() { return last_task_ = last_task_ % 0x3fffffff + 1; }
+  // Started by its first use.
+  net::FileLoader& loader();
+  std::unordered_map<uint32_t, std::unique_ptr<net::FileSender>>& files() { return files_; }
+  // From now on a relay has the bytes of both; returns its id.
+  uint32_t join(reactor::Source& first, reactor::Source& second);
+  void open_flow(uint32_t id, size_t flow);
+  net::Relay* find_relay(uint32_t id);
+  void part(uint32_t id);
+
  private:
   static constexpr size_t kRecordsMax = 1024;
   static constexpr uint32_t kDefaultPool = 0;
@@ -119,6 +136,9 @@ class Context {
   void accept_for(reactor::Source& source, size_t records_reserved);
   void take_deadlines();
   void take_answers();
+  void take_loaded();
+  void schedule_relay(uint32_t id);
+  void run_relays();
   dns::Resolver* add_pool(uint32_t pool, const dns::Limits& limits);
   void record(uint32_t subject, int32_t kind, int64_t value, uint32_t extra);
   void deliver();
@@ -151,6 +171,16 @@ class Context {
   std::unordered_map<uint32_t, BoundFile> bound_files_;  // by slot
   std::deque<dns::Answer> answers_;  // taken from the resolver, not yet recorded
 
+  struct Joined {
+    net::Relay relay;
+    bool is_due = false;
+  };
+  uint32_t last_task_ = 0;
+  std::unordered_map<uint32_t, std::unique_ptr<net::FileSender>> files_;
+  std::deque<net::Loaded> loaded_;  // taken from the loader, not yet recorded
+  std::unordered_map<uint32_t, Joined> relays_;
+  std::vector<uint32_t> due_relays_;  // to be looked at in this turn, or the next
+
   // Closed by on_cleanup(); this object is freed when the last of them is gone.
   uv_poll_t poll_{};
   uv_timer_t timer_{};
@@ -162,6 +192,7 @@ class Context {
   // Declared last: their threads use the poller and the wake-up handle, so they end first.
   std::unordered_map<uint32_t, std::unique_ptr<dns::Resolver>> resolvers_;
   uint32_t last_pool_ = kDefaultPool;
+  std::unique_ptr<net::FileLoader> loader_;
   std::unique_ptr<Waiter> waiter_;
 };
 

@@ -30,6 +30,8 @@ void install_stream(Installer& installer);
 void install_vector(Installer& installer);
 void install_listener(Installer& installer);
 void install_counters(Installer& installer);
+void install_file(Installer& installer);
+void install_relay(Installer& installer);
 void install_dns(Installer& installer);
 
 }  // namespace sock::binding

@@ -11,19 +11,18 @@
 
 #include <netdb.h>
 #include <netinet/in.h>
-#include <pthread.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
-#include <csignal>
 #include <deque>
 #include <mutex>
 #include <utility>
 
 #include "base/check.h"
+#include "sys/detached_thread.h"
 
 namespace sock::dns {
 
@@ -115,7 +114,6 @@ struct Resolver::State : std::enable_shared_from_this<Resolver::State> {
         notify_argument(argument) {}
 
   void work();
-  static void* thread_main(void* argument);
 
   // These expect the mutex to be held.
   void ensure_workers();
@@ -140,33 +138,11 @@ struct Resolver::State : std::enable_shared_from_this<Resolver::State> {
   unsigned idle_count = 0;   // without a job, from the moment they are made
 };
 
-void* Resolver::State::thread_main(void* argument) {
-  const auto* handed_over = static_cast<std::shared_ptr<State>*>(argument);
-  const std::shared_ptr<State> state = *handed_over;
-  delete handed_over;
-  state->work();
-  return nullptr;
-}
-
-// Returns an errno. Signals belong to the threads of the process that expect them: the new thread
-// inherits a mask that blocks them all, from its first instruction.
+// Returns an errno.
 int Resolver::State::start_thread() {
-  pthread_attr_t attributes;
-  const int failed = ::pthread_attr_init(&attributes);
-  if (failed != 0) return failed;
-  ::pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  ::pthread_attr_setstacksize(&attributes, kStackSize);
-  sigset_t all;
-  sigset_t previous;
-  sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &previous);
-  auto handed_over = std::make_unique<std::shared_ptr<State>>(shared_from_this());
-  pthread_t thread;
-  const int error = ::pthread_create(&thread, &attributes, thread_main, handed_over.get());
-  ::pthread_sigmask(SIG_SETMASK, &previous, nullptr);
-  ::pthread_attr_destroy(&attributes);
+  const int error =
+      sys::start_detached_thread(kStackSize, [state = shared_from_this()] { state->work(); });
   if (error != 0) return error;
-  (void)handed_over.release();  // the thread's now
   thread_count++;
   idle_count++;
   return 0;

@@ -27,7 +27,8 @@ bool proves_drained(const Source& source, size_t received, size_t asked) {
   return source.kind == Kind::kTcp && !source.broken_off && received < asked;
 }
 
-// What the answer of a receive says about the source.
+}  // namespace
+
 sys::IoResult note_received(Reactor& reactor, Source& source, sys::IoResult result, size_t size,
                             bool wait) {
   if (result > 0) {
@@ -46,7 +47,6 @@ sys::IoResult note_received(Reactor& reactor, Source& source, sys::IoResult resu
   return result;
 }
 
-// What the answer of a send says about the source.
 sys::IoResult note_sent(Reactor& reactor, Source& source, sys::IoResult result, size_t size,
                         bool wait) {
   // With Fast Open the first send is the connect: its SYN has left, but took no data along.
@@ -66,8 +66,6 @@ sys::IoResult note_sent(Reactor& reactor, Source& source, sys::IoResult result, 
   reactor.mark_full(source);
   return result;
 }
-
-}  // namespace
 
 sys::IoResult receive(Reactor& reactor, Source& source, void* data, size_t size, bool wait) {
   return note_received(reactor, source, sys::receive(source.fd.get(), data, size), size, wait);

@@ -28,6 +28,13 @@ sys::IoResult send(reactor::Reactor& reactor, reactor::Source& source, const voi
 sys::IoResult send_vector(reactor::Reactor& reactor, reactor::Source& source,
                           std::span<iovec> parts, bool wait);
 
+// What the answer of a receive or send of `size` bytes, made by other means, says about the source;
+// returns it, or the error of the poller. A size of 1 where a short answer says nothing.
+sys::IoResult note_received(reactor::Reactor& reactor, reactor::Source& source,
+                            sys::IoResult result, size_t size, bool wait);
+sys::IoResult note_sent(reactor::Reactor& reactor, reactor::Source& source, sys::IoResult result,
+                        size_t size, bool wait);
+
 // Starts a connection: 0 when it is there at once, -EINPROGRESS when write readiness (which is
 // asked for with `wait`) will tell, or another negative errno.
 int connect(reactor::Reactor& reactor, reactor::Source& source, const sys::SockAddr& address,

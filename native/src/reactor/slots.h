@@ -49,6 +49,7 @@ class Slots {
     source.bytes_received = 0;
     source.bytes_sent = 0;
     source.peer = {};
+    source.relay = 0;
     // Not registered, so nothing is known: the first operation finds out.
     *source.words = SharedWords{flag::kReadable | flag::kWritable, 0};
     return source;

@@ -42,6 +42,7 @@ struct Source {
   uint64_t bytes_received = 0;
   uint64_t bytes_sent = 0;
   sys::InetName peer;  // as accept or connect saw it; the kernel forgets it when the peer resets
+  uint32_t relay = 0;  // the relay that has its bytes, 0 when none has
   SharedWords* words = nullptr;
 
   bool registered() const { return interest != 0; }
