@@ -130,9 +130,13 @@ sys::IoResult FileSender::send_directly(Reactor& reactor, Source& source, size_t
     advance(sent);
     done += static_cast<size_t>(sent);
   } while (done < piece);
-  if (sent == -EAGAIN) sent = note_sent(reactor, source, sent, piece, wait);
+  // The second, as note_sent() knows, is Fast Open's.
+  const bool is_full = sent == -EAGAIN || sent == -EINPROGRESS;
+  if (is_full) sent = note_sent(reactor, source, sent, piece, wait);
   // Bytes that are gone are told first; what stopped the rest is met again by the next call.
-  if (done > 0) return static_cast<sys::IoResult>(done);
+  if (done > 0) {
+    return note_sent(reactor, source, static_cast<sys::IoResult>(done), 1, wait);
+  }
   const bool is_of_file = sent == -EIO || sent == -ESTALE || sent == -EOVERFLOW;
   return is_of_file ? fault(sent, Syscall::kSendFile) : sent;
 }

@@ -23,6 +23,12 @@ export {
   TimeoutError,
   UnixSocketError,
 } from './errors.js';
+export type {
+  FileRangeOptions,
+  SendableFile,
+  SendFileOptions,
+  SendFileSyncOptions,
+} from './file-source.js';
 export { type IpAddress, parseIp } from './ip-address.js';
 export type { KeepAlive, KeepAliveOptions } from './keep-alive.js';
 export { type ListenOptions, listen } from './listen.js';

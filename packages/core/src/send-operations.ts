@@ -1,16 +1,23 @@
 /** What can wait in the queue of a sender. */
-import { binding } from '@sock/native';
+import { binding, Errno } from '@sock/native';
+import { detachedError, systemError } from './errors.js';
 import { defer, Operation } from './operation.js';
 import { copyTo, type Vector } from './vector.js';
 
 // Looked up once: these are on the path of every message.
 const { send, sendVector } = binding;
+const { EFAULT } = Errno;
 
 const corkBlockSize = 16 * 1024;
 const sparesMax = 64;
 const spareBlocks: Uint8Array[] = [];
 /** Of operations that do not send from one place. */
 export const noBytes = new Uint8Array(0);
+
+export function sendError(errno: number, bytesTransferred: number, syscall: string): Error {
+  if (errno === -EFAULT) return detachedError(bytesTransferred);
+  return systemError(errno, { syscall, bytesTransferred });
+}
 
 export class SendOperation extends Operation {
   sent = 0;
@@ -40,8 +47,21 @@ export class SendOperation extends Operation {
     return 'send';
   }
 
-  /** One system call for what is left: bytes taken, or a negative errno. */
-  transmit(slot: number, generation: number, wait: boolean): number {
+  /** Bytes of memory that wait with it. */
+  get queued(): number {
+    return this.length - this.sent;
+  }
+
+  /** True while it waits for something else than room in the socket, and says itself when. */
+  get stalled(): boolean {
+    return false;
+  }
+
+  /**
+   * One system call for what is left: bytes taken, or a negative errno. With `wait` the addon will
+   * say when there is room; `mayBlock` is for callers that have nothing else to do anyway.
+   */
+  transmit(slot: number, generation: number, wait: boolean, _mayBlock: boolean): number {
     return send(slot, generation, this.bytes, this.sent, this.length - this.sent, wait);
   }
 
@@ -53,6 +73,15 @@ export class SendOperation extends Operation {
   /** Whether memory that it sends from was taken away. */
   get isDetached(): boolean {
     return this.bytes !== noBytes && this.bytes.length < this.length;
+  }
+
+  /** Whether the errno is about what it sends: others are about the connection. */
+  isOwnFault(errno: number): boolean {
+    return errno === -EFAULT;
+  }
+
+  errorFor(errno: number, bytesTransferred: number): Error {
+    return sendError(errno, bytesTransferred, this.syscall);
   }
 
   finish(): void {

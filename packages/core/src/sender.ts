@@ -19,12 +19,12 @@ import {
   TimeoutError,
 } from './errors.js';
 import { type Limits, noLimits, type Operation, OperationQueue } from './operation.js';
-import { Cork, recycle, SendOperation, ShutdownOperation } from './send-operations.js';
+import { Cork, recycle, SendOperation, ShutdownOperation, sendError } from './send-operations.js';
 import { flatten } from './vector.js';
 
 // Looked up once: these are on the path of every message.
 const { control, send, sendAll } = binding;
-const { EAGAIN, ECONNRESET, EFAULT, ENOTCONN, EPIPE } = Errno;
+const { EAGAIN, ECONNRESET, ENOTCONN, EPIPE } = Errno;
 const { Writable, WantWrite } = Flag;
 const { Turn } = Control;
 
@@ -99,7 +99,7 @@ export class Sender {
 
   /** Sends now what can be; the rest waits. The operation settles its own promise. */
   submit(operation: SendOperation, limits: Limits): void {
-    const sent = this.mayTry(operation.length) ? this.transmit(operation, true) : 0;
+    const sent = this.mayTry(operation.length) ? this.transmit(operation, true, false) : 0;
     if (sent === operation.length || (sent > 0 && !operation.all)) {
       operation.sent = sent;
       operation.finish();
@@ -122,13 +122,13 @@ export class Sender {
    * One attempt at what is left of an operation that nobody waits for: a count, or null when the
    * kernel takes nothing or others are ahead.
    */
-  tryOnce(operation: SendOperation): number | null {
+  tryOnce(operation: SendOperation, mayBlock = false): number | null {
     this.flush();
     if (this.queue.head !== null) return null;
     if (operation.sent === operation.length) return 0;
-    const sent = this.transmit(operation, false);
+    const sent = this.transmit(operation, false, mayBlock);
     if (sent === -EAGAIN) return null;
-    if (sent < 0) throw this.errorFor(sent, operation.sent, operation.syscall);
+    if (sent < 0) throw operation.errorFor(sent, operation.sent);
     operation.sent += sent;
     return sent;
   }
@@ -139,7 +139,7 @@ export class Sender {
    */
   tryNow(bytes: Uint8Array): number | null {
     const sent = this.sendNow(bytes);
-    if (sent < 0) throw this.errorFor(sent, 0);
+    if (sent < 0) throw sendError(sent, 0, 'send');
     return sent === 0 && bytes.length > 0 ? null : sent;
   }
 
@@ -172,7 +172,7 @@ export class Sender {
       this.endpoint.endWait();
     } else if (sent < 0 && sent !== -EAGAIN) {
       this.endpoint.endWait();
-      operation.reject(this.errorFor(sent, 0));
+      operation.reject(operation.errorFor(sent, 0));
       recycle(operation);
     } else {
       this.queue.push(operation);
@@ -182,9 +182,9 @@ export class Sender {
   }
 
   /** Sends what is queued as far as the kernel takes it; whether that was all. */
-  flushAll(): boolean {
+  flushAll(mayBlock = false): boolean {
     this.flush();
-    this.drain(false);
+    this.drain(false, mayBlock);
     return this.queue.head === null;
   }
 
@@ -196,19 +196,25 @@ export class Sender {
 
   /** For a sender that blocks: as {@link tryOnce}, but what is queued goes first. */
   drainThenTry(operation: SendOperation): number | null {
-    this.flushAll();
-    return this.tryOnce(operation);
+    this.flushAll(true);
+    return this.tryOnce(operation, true);
   }
 
   onWritable(): void {
     this.drain(true);
-    if (this.queue.head === null) return;
+    this.carryOn();
+  }
+
+  /** Sees to it that the first of the queue is served: in the next turn, or when there is room. */
+  private carryOn(): void {
+    const { head } = this.queue;
+    if (head === null || (head instanceof SendOperation && head.stalled)) return;
     if (this.endpoint.has(Writable)) this.resume();
     else this.endpoint.set(WantWrite);
   }
 
   /** Sends from the front of the queue until the kernel is full, or this turn's share is spent. */
-  private drain(inTurn: boolean): void {
+  private drain(inTurn: boolean, mayBlock = false): void {
     while (this.queue.head !== null && (!inTurn || this.endpoint.budgetLeft)) {
       const operation = this.queue.head;
       if (operation instanceof ShutdownOperation) {
@@ -217,15 +223,16 @@ export class Sender {
         operation.resolve();
         continue;
       }
+      const { queued } = operation;
       const left = operation.length - operation.sent;
-      const sent = this.transmit(operation, true);
+      const sent = this.transmit(operation, true, mayBlock);
       if (sent < 0 && sent !== -EAGAIN) {
         this.fail(operation, sent);
         continue;
       }
       if (sent > 0) {
         operation.sent += sent;
-        this.queuedBytes -= sent;
+        this.queuedBytes += operation.queued - queued;
       }
       if (operation.sent === operation.length || (!operation.all && operation.sent > 0)) {
         this.leave(operation);
@@ -319,9 +326,10 @@ export class Sender {
     return this.queue.head === null && length > 0 && this.endpoint.budgetLeft;
   }
 
-  private transmit(operation: SendOperation, wait: boolean): number {
+  private transmit(operation: SendOperation, wait: boolean, mayBlock: boolean): number {
     if (this.failure !== 0) return this.failure;
-    return this.note(operation.transmit(this.endpoint.slot, this.endpoint.generation, wait));
+    const { slot, generation } = this.endpoint;
+    return this.note(operation.transmit(slot, generation, wait, mayBlock));
   }
 
   private attempt(bytes: Uint8Array, start: number, length: number, wait: boolean): number {
@@ -344,12 +352,12 @@ export class Sender {
   /** Queues what is left of a send; `sent` is what its first attempt said. */
   private wait(operation: SendOperation, sent: number, limits: Limits): void {
     if (sent < 0) {
-      operation.reject(this.errorFor(sent, 0, operation.syscall));
+      operation.reject(operation.errorFor(sent, 0));
       return;
     }
     operation.sent = sent;
-    const left = operation.length - sent;
-    if (this.queue.head !== null && this.queuedBytes + left > this.queueMax) {
+    const left = operation.queued;
+    if (left > 0 && this.queue.head !== null && this.queuedBytes + left > this.queueMax) {
       operation.reject(this.queueFullError(left, sent));
       return;
     }
@@ -365,30 +373,26 @@ export class Sender {
       });
     }
     this.queue.push(operation);
-    if (operation instanceof SendOperation) this.queuedBytes += operation.length - operation.sent;
+    if (operation instanceof SendOperation) this.queuedBytes += operation.queued;
     this.endpoint.beginWait();
     if (operation.deadlineMs !== Number.POSITIVE_INFINITY) {
       this.endpoint.watchDeadline(operation.deadlineMs);
     }
-    if (this.queue.head !== operation) return;
-    if (this.endpoint.has(Writable)) this.resume();
-    else this.endpoint.set(WantWrite);
+    if (this.queue.head === operation) this.carryOn();
   }
 
   /** The operation is over and leaves the queue. */
   private leave(operation: SendOperation | ShutdownOperation): void {
     this.queue.remove(operation);
-    if (operation instanceof SendOperation) {
-      this.queuedBytes -= operation.length - operation.sent;
-    }
+    if (operation instanceof SendOperation) this.queuedBytes -= operation.queued;
     this.endpoint.endWait();
   }
 
   private fail(operation: SendOperation, errno: number): void {
-    // A detached buffer is that sender's own trouble; a broken connection is everybody's.
-    const { syscall } = operation;
-    if (errno === -EFAULT) this.giveUp(operation, (count) => this.errorFor(errno, count, syscall));
-    else this.failAll((count) => this.errorFor(errno, count, syscall));
+    // What is wrong with its own bytes is that sender's trouble; a broken connection everybody's.
+    const errorOf = (count: number): Error => operation.errorFor(errno, count);
+    if (operation.isOwnFault(errno)) this.giveUp(operation, errorOf);
+    else this.failAll(errorOf);
   }
 
   private failAll(errorOf: (bytesTransferred: number) => Error): void {
@@ -442,10 +446,5 @@ export class Sender {
     const taken = `${this.queuedBytes} of ${this.queueMax} are taken`;
     const message = `${left} bytes do not fit the send queue: ${taken}`;
     return new SocketError(message, { code: 'ERR_SOCK_QUEUE_FULL', bytesTransferred });
-  }
-
-  private errorFor(errno: number, bytesTransferred: number, syscall = 'send'): Error {
-    if (errno === -EFAULT) return detachedError(bytesTransferred);
-    return systemError(errno, { syscall, bytesTransferred });
   }
 }

@@ -1,4 +1,5 @@
 /** Every public member of a socket, in every state: what it does there. */
+import { openSync } from 'node:fs';
 import { Socket } from '@sock/core';
 import { expectSockets, isPending, openSockets, within } from '@sock/testing';
 import { Cleanup, type Family, listening, socketIn, states } from './support/states.js';
@@ -21,7 +22,9 @@ const internalMembers = [
   'checkReady',
   'choose',
   'endWithin',
+  'enqueueFile',
   'fastOpenOnConnect',
+  'fileRefusal',
   'get',
   'iterate',
   'limitsOf',
@@ -34,8 +37,10 @@ const internalMembers = [
   'scatterBlocking',
   'sendBlocking',
   'sendBytes',
+  'sendFileBlocking',
   'sending',
   'set',
+  'submitFile',
   'tryReceive',
   'unready',
 ];
@@ -80,6 +85,9 @@ function throttled(socket: Socket): Socket {
 }
 
 const atOnce = { timeout: 0 };
+/** Open, and in memory: nothing has to be waited for. */
+const file = openSync(__filename, 'r');
+const aByte = { length: 1 };
 const calls: Record<string, Call> = {
   send: (s) => s.send('x'),
   sendAll: (s) => s.sendAll('x'),
@@ -91,6 +99,11 @@ const calls: Record<string, Call> = {
   sendvSync: (s) => s.sendvSync(['x', 'y'], atOnce),
   sendvAllSync: (s) => s.sendvAllSync(['x', 'y'], atOnce),
   trySendv: (s) => s.trySendv(['x', 'y']),
+  sendFile: (s) => s.sendFile(file, aByte),
+  sendFileAll: (s) => s.sendFileAll(file, aByte),
+  sendFileSync: (s) => s.sendFileSync(file, { ...aByte, ...atOnce }),
+  sendFileAllSync: (s) => s.sendFileAllSync(file, { ...aByte, ...atOnce }),
+  trySendFile: (s) => s.trySendFile(file, aByte),
   recvv: (s) => s.recvv([new Uint8Array(8)]),
   recvvAll: (s) => s.recvvAll([new Uint8Array(8)]),
   recvvSync: (s) => s.recvvSync([new Uint8Array(8)], atOnce),
@@ -212,6 +225,11 @@ const tcp = `
  recvvSync               ENOTCONN     TIMEOUT      EOF          ECONNRESET   ENOTCONN     CLOSED
  recvvAllSync            ENOTCONN     TIMEOUT      EOF          ECONNRESET   ENOTCONN     CLOSED
  tryRecvv                ENOTCONN     null         EOF          ECONNRESET   ENOTCONN     CLOSED
+ sendFile                ~ENOTCONN    1            1            ~ECONNRESET  ~ENOTCONN    ~CLOSED
+ sendFileAll             ~ENOTCONN    1            1            ~ECONNRESET  ~ENOTCONN    ~CLOSED
+ sendFileSync            ENOTCONN     1            1            ECONNRESET   ENOTCONN     CLOSED
+ sendFileAllSync         ENOTCONN     1            1            ECONNRESET   ENOTCONN     CLOSED
+ trySendFile             ENOTCONN     1            1            ECONNRESET   ENOTCONN     CLOSED
  recv                    ~ENOTCONN    waits        ~EOF         ~ECONNRESET  ~ENOTCONN    ~CLOSED
  recv(view)              ~ENOTCONN    waits        ~EOF         ~ECONNRESET  ~ENOTCONN    ~CLOSED
  recvSync                ENOTCONN     TIMEOUT      EOF          ECONNRESET   ENOTCONN     CLOSED
@@ -317,6 +335,11 @@ const unix = `
  sendLimited      ~ENOTCONN  1          1          ~EPIPE       ~ENOTCONN  ~CLOSED
  sendLimitedSync  ENOTCONN   1          1          EPIPE        ENOTCONN   CLOSED
  trySendLimited   ENOTCONN   1          1          EPIPE        ENOTCONN   CLOSED
+ sendFile         ~ENOTCONN  1          1          ~EPIPE       ~ENOTCONN  ~CLOSED
+ sendFileAll      ~ENOTCONN  1          1          ~EPIPE       ~ENOTCONN  ~CLOSED
+ sendFileSync     ENOTCONN   1          1          EPIPE        ENOTCONN   CLOSED
+ sendFileAllSync  ENOTCONN   1          1          EPIPE        ENOTCONN   CLOSED
+ trySendFile      ENOTCONN   1          1          EPIPE        ENOTCONN   CLOSED
  shutdown(read)   ~ENOTCONN  nothing    nothing    nothing      ~ENOTCONN  ~CLOSED
  shutdown(write)  ~ENOTCONN  nothing    nothing    nothing      ~ENOTCONN  ~CLOSED
  shutdown(both)   ~ENOTCONN  nothing    nothing    nothing      ~ENOTCONN  ~CLOSED

@@ -1,6 +1,7 @@
 /** What the type checker must accept, and what it must refuse; compiled, never run. */
 
 import type * as dns from 'node:dns';
+import type { FileHandle } from 'node:fs/promises';
 import type http from 'node:http';
 import type { Duplex } from 'node:stream';
 import type tls from 'node:tls';
@@ -32,6 +33,7 @@ import {
   ResolveError,
   RingBuffer,
   type RingBufferOptions,
+  type SendFileOptions,
   Socket,
   SocketClosedError,
   type SocketError,
@@ -96,6 +98,17 @@ export async function vectors(socket: Socket, views: readonly Buffer[]) {
   // @ts-expect-error: bytes are received into bytes, not into strings
   await socket.recvv(['text']);
   return [sent, tried, received];
+}
+
+export async function files(socket: Socket, handle: FileHandle) {
+  const options: SendFileOptions = { offset: 1, length: 2, timeout: 3 };
+  const sent: number = await socket.sendFileAll('path', options);
+  const tried: number | null = socket.trySendFile(5, { offset: 1 });
+  // @ts-expect-error: the blocking forms know no signal
+  socket.sendFileSync(handle, { signal: AbortSignal.abort() });
+  // @ts-expect-error: bytes are sent by sendAll
+  await socket.sendFile(Buffer.alloc(1));
+  return [sent, tried, await socket.sendFile(handle)];
 }
 
 export async function accepts(options: ListenOptions): Promise<void> {

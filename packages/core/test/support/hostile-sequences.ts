@@ -171,6 +171,17 @@ export function describeHostileSequences(backend: 'epoll' | 'poll'): void {
     sendvAll: (t, i, j, n) => t.later(t.at(i).sendvAll([t.memory(n), t.memory(j)])),
     sendvLimited: (t, i, j, n) => t.later(t.at(i).sendvAll(['x', t.memory(n)], t.limits(j))),
     sendvSync: (t, i, _j, n) => t.at(i).sendvSync(['x', t.memory(n)], { timeout: 1 }),
+    sendFile: (t, i, j, n) => {
+      t.later(t.at(i).sendFile(__filename, { offset: n, ...t.limits(j) }));
+    },
+    sendFileAll: (t, i, _j, n) => t.later(t.at(i).sendFileAll(process.execPath, { length: n })),
+    sendFileLimited: (t, i, j, n) => {
+      t.later(t.at(i).sendFileAll(__filename, { length: n, ...t.limits(j) }));
+    },
+    sendFileSync: (t, i, _j, n) => {
+      t.at(i).sendFileAllSync(process.execPath, { length: n, timeout: 1 });
+    },
+    trySendFile: (t, i, _j, n) => t.at(i).trySendFile(__filename, { offset: n }),
     recvv: (t, i, j, n) => t.later(t.at(i).recvv([t.memory(j), t.memory(n)], t.limits(j))),
     recvvAll: (t, i, j, n) => t.later(t.at(i).recvvAll([t.memory(j), t.memory(n)], t.limits(j))),
     recvvAllSync: (t, i, j, n) => {

@@ -51,6 +51,13 @@ export function describeHostileValues(backend: 'epoll' | 'poll'): void {
     race: odd,
   };
 
+  // A number that is taken is read from, at most: nothing is lost by it.
+  const file = fc.oneof(
+    anything(isText),
+    oneOf(__filename, '', 'a\0b', '/', '/no/such/file', { fd: -1 }, { fd: 2 ** 31 }),
+  );
+  const part = { offset: odd, length: odd };
+
   const methods: Record<string, Arguments> = {
     send: [odd, limits],
     sendAll: [odd, limits],
@@ -70,6 +77,11 @@ export function describeHostileValues(backend: 'epoll' | 'poll'): void {
     sendvSync: [places, patience],
     sendvAllSync: [places, patience],
     trySendv: [places],
+    sendFile: [file, options({ ...part, timeout: time, signal: odd })],
+    sendFileAll: [file, options({ ...part, timeout: time, signal: odd })],
+    sendFileSync: [file, options({ ...part, timeout: time })],
+    sendFileAllSync: [file, options({ ...part, timeout: time })],
+    trySendFile: [file, options(part)],
     recvv: [places, limits],
     recvvAll: [places, limits],
     recvvSync: [places, patience],

@@ -157,6 +157,8 @@ const errnoNames = new Set([
   'ENOTCONN',
   'ENOTSUP',
   'EPIPE',
+  'EBADF',
+  'EOPNOTSUPP',
   'EAI_FAIL',
   'ENOTFOUND',
 ]);
@@ -166,6 +168,7 @@ const ownCodes = new Set([
   'ERR_SOCK_BUSY',
   'ERR_SOCK_CLOSED',
   'ERR_SOCK_EOF',
+  'ERR_SOCK_FILE_TOO_SHORT',
   'ERR_SOCK_QUEUE_FULL',
   'ERR_SOCK_SEND_ABANDONED',
   'ERR_SOCK_TIMEOUT',
