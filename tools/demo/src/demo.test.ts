@@ -20,6 +20,8 @@ describe('npm start', () => {
     }
     expect(stdout).toMatch(/^GET by node:http × 4, TCP over IPv4: [\d,]+ answers compared/m);
     // Twice 9 MiB.
+    expect(stdout).toMatch(/8\.2 MiB with a limit of 8 MiB\/s: [\d,]+ bytes, SHA-256 /);
+    expect(stdout).toMatch(/MiB\/s of 8 allowed, after the burst.* none /);
     expect(stdout).toContain('9 MiB through a slow reader: 18,874,368 bytes, SHA-256 ');
   }, 60_000);
 

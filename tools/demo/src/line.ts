@@ -16,7 +16,8 @@ export interface Outcome {
 export interface Figure {
   readonly unit: string;
   readonly ours: number;
-  readonly theirs: number;
+  /** Undefined where there is no such thing. */
+  readonly theirs: number | undefined;
 }
 
 /** Tells whoever watches what is going on. */

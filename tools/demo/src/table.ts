@@ -9,6 +9,7 @@ export function number(value: number): string {
 }
 
 function ratio({ ours, theirs }: Figure): string {
+  if (theirs === undefined) return '';
   return `${(ours / theirs).toFixed(2)} ×`;
 }
 
@@ -20,7 +21,7 @@ function rowsOf(result: Result): string[][] {
     index === 0 ? title : '',
     figure.unit,
     number(figure.ours),
-    number(figure.theirs),
+    figure.theirs === undefined ? 'none' : number(figure.theirs),
     ratio(figure),
   ]);
 }

@@ -4,6 +4,7 @@ import { listen } from '@sock/core';
 import type { Effort } from '../effort.js';
 import type { Line } from '../line.js';
 import { echo, exchangeLine, pages } from './exchange.js';
+import { limitedLine } from './limited.js';
 import { slowReaderLine } from './slow-reader.js';
 
 function withoutIpv6(): string | undefined {
@@ -34,5 +35,6 @@ export function linesIn(folder: string, effort: Effort): readonly Line[] {
     ),
     exchangeLine(pages, 'TCP over IPv4', effort, () => ({ host: '127.0.0.1', port: 0 })),
     slowReaderLine(effort),
+    limitedLine(effort),
   ];
 }
