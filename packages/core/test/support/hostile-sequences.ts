@@ -24,12 +24,13 @@ const numRuns = Number(process.env.SOCK_RUNS ?? 250);
 
 export function describeHostileSequences(backend: 'epoll' | 'poll'): void {
   process.env.SOCK_BACKEND = backend;
-  const { connect, listen, Socket } = require('@sock/core') as typeof Core;
+  const { Arena, connect, listen, Socket } = require('@sock/core') as typeof Core;
   const { binding, Control } = require('@sock/native') as typeof Native;
   const { expectAllowed } = require('./hostile.js') as typeof Hostile;
 
   class Table {
     readonly sockets: (Core.Socket | undefined)[] = [];
+    readonly arena = new Arena();
     private readonly pending: Promise<unknown>[] = [];
     private readonly controllers: AbortController[] = [];
     private readonly buffers: Uint8Array[] = [];
@@ -187,6 +188,17 @@ export function describeHostileSequences(backend: 'epoll' | 'poll'): void {
     recvvAllSync: (t, i, j, n) => {
       t.at(i).recvvAllSync([t.memory(n), t.memory(j)], { timeout: 1 });
     },
+    bandwidth: (t, i, _j, n) => t.at(i).setBandwidth(n),
+    noBandwidth: (t, i) => t.at(i).setBandwidth(Number.POSITIVE_INFINITY),
+    sendMetered: (t, i, j, n) => t.later(t.at(i).sendLimited(t.memory(n), t.limits(j))),
+    recvMetered: (t, i, j, n) => t.later(t.at(i).recvLimited(t.memory(n), t.limits(j))),
+    trySendMetered: (t, i, _j, n) => t.at(i).trySendLimited(t.memory(n)),
+    tryRecvMetered: (t, i, _j, n) => t.at(i).tryRecvLimited(n),
+    sendMeteredSync: (t, i, _j, n) => t.at(i).sendLimitedSync(t.memory(n), { timeout: 1 }),
+    sendOfArena: (t, i, j, n) => t.later(t.at(i).sendAll(t.arena.alloc(n), t.limits(j))),
+    recvToArena: (t, i, j, n) => t.later(t.at(i).recv(t.arena.alloc(n), t.limits(j))),
+    recvvToArena: (t, i, j, n) => t.later(t.at(i).recvvAll([t.memory(n), t.arena.alloc(1 + j)])),
+    clearArena: (t) => t.arena.clear(),
     trySend: (t, i, _j, n) => t.at(i).trySend(t.memory(n)),
     sendSync: (t, i, _j, n) => t.at(i).sendSync(t.memory(n), { timeout: 1 }),
     recv: (t, i, j, n) => t.later(t.at(i).recv(n, t.limits(j))),
