@@ -299,7 +299,6 @@ export class Socket extends ConnectingSocket {
   detach(): number {
     this.usable();
     if (this.isTaken) throw this.unready();
-    if (this.isTaken) throw this.unready();
     const { sender, receiver, setupIfAny: setup } = this;
     if (sender?.flushAll() === false) throw busyError('detach', 'a send');
     if (receiver?.holdsBytes) throw busyError('detach', 'what was received');

@@ -426,7 +426,7 @@ export abstract class TunableSocket extends MeteredStream {
   private set(option: number, value: number): void {
     setOption(this.usable(), option, value);
     // A connection will never be replaced.
-    if (!this.ready) this.noted().options.set(option, value);
+    if (!this.ready && !this.isTaken) this.noted().options.set(option, value);
   }
 
   private get(option: number): number {

@@ -59,6 +59,8 @@ describe('the source of a duplex', () => {
     end: (socket) => socket.end(),
     sendv: (socket) => socket.sendv(['x']),
     recvv: (socket) => socket.recvv([new Uint8Array(1)]),
+    sendLimited: (socket) => socket.sendLimited('x'),
+    recvLimited: (socket) => socket.recvLimited(),
     detach: (socket) => socket.detach(),
     toDuplex: (socket) => toDuplex(socket),
   };
@@ -70,6 +72,19 @@ describe('the source of a duplex', () => {
     expect(refused).toMatchObject({ code: 'ERR_SOCK_BUSY' });
     far.sendAllSync('still here');
     expect(String(await event(duplex, 'data'))).toBe('still here');
+  });
+
+  it('still tells of itself, and can be tuned', async () => {
+    const { subject, socket } = await duplexPair(cleanup);
+    expect(socket.remotePort).toBe(subject.remotePort);
+    expect(socket.isConnected).toBe(true);
+    expect(socket.tcpInfo().state).toBe('established');
+    subject.setKeepAlive(true, 5_000);
+    expect(socket.getKeepAlive()).toMatchObject({ idle: 5_000 });
+    subject.setKeepAlive();
+    expect(socket.getKeepAlive()).toBe(false);
+    await new Promise((resolve) => subject.write('12345', resolve));
+    expect({ ours: socket.bytesWritten, its: subject.bytesWritten }).toEqual({ ours: 5, its: 5 });
   });
 
   it('cannot be taken over while a receive waits, and goes on receiving', async () => {
