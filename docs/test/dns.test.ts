@@ -23,6 +23,26 @@ describe('of names, the example', () => {
   });
 });
 
+describe('of races, the example', () => {
+  const before = `
+    const { serve } = require('@sock/core');
+    const server = serve({ host: '127.0.0.1' }, async () => {});
+    process.env.PORT = String(server.localPort);
+  `;
+
+  it('happy-eyeballs tells how it connected, and why it could not', async () => {
+    const { stdout } = await run('happy-eyeballs', before, 'server.close();');
+    expect(stdout).toMatch(/^attempt 127\.0\.0\.1\nwon 127\.0\.0\.1$/m);
+    const failed = await run('happy-eyeballs', `${before} server.close();`);
+    expect(failed.stdout).toMatch(/^connect ECONNREFUSED 127\.0\.0\.1/m);
+  });
+
+  it('happy-eyeballs-config remembers what worked', async () => {
+    const result = await run('happy-eyeballs-config', before, 'server.close();');
+    expectOutput(result, ['1 address is remembered']);
+  });
+});
+
 describeWithPeers(['python3'], 'of names, with a name server, the example', () => {
   it('resolver-c-ares tells the servers of a service', async () => {
     const { ready } = await launch('python3', [nameServer, '127.0.0.1', '0'], {

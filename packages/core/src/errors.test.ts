@@ -2,6 +2,7 @@ import { getSystemErrorName } from 'node:util';
 import {
   AbortError,
   closedError,
+  HappyEyeballsError,
   isSocketError,
   lastError,
   ResolveError,
@@ -35,6 +36,7 @@ describe('an error', () => {
     [new UnixSocketError('x'), 'UnixSocketError'],
     [new TimeoutError('recv', 1), 'TimeoutError'],
     [new ResolveError('x', { gaiCode: -2, hostname: 'h' }), 'ResolveError'],
+    [new HappyEyeballsError('x', { errors: [], hostname: 'h' }), 'HappyEyeballsError'],
   ])('shows its class: %s', (error, name) => {
     expect(error.name).toBe(name);
     expect(String(error.stack)).toMatch(new RegExp(`^${name}: `));

@@ -161,6 +161,28 @@ export class ResolveError extends SocketError {
 }
 brand(ResolveError);
 
+/**
+ * No address of a host could be connected to, or none was found. `code` is that of the last
+ * failure, so that `retryable` speaks of it.
+ */
+export class HappyEyeballsError extends SocketError {
+  /** One for each address that was tried; those of the lookups when there was none. */
+  readonly errors: readonly Error[];
+  /** The name that was looked up. */
+  readonly hostname: string;
+
+  constructor(
+    message: string,
+    details: SocketErrorDetails & { errors: readonly Error[]; hostname: string },
+  ) {
+    const { errors, hostname, ...rest } = details;
+    super(message, rest);
+    this.errors = errors;
+    this.hostname = hostname;
+  }
+}
+brand(HappyEyeballsError);
+
 /** The time that the caller allowed is over. The kernel's own ETIMEDOUT is not this class. */
 export class TimeoutError extends SocketError {
   /** The limit that was set, in milliseconds. */

@@ -4,7 +4,10 @@ import { launch, Namespace, type Peer, runScript, type ScriptOptions } from '@so
 const script = join(__dirname, 'name_server.py');
 const ready = /listening on (\d+)/;
 
-/** What a script prints, each line as JSON. Threads that hang in the C library keep a socket. */
+/**
+ * What a script prints, each line as JSON. At the end so many threads may still be in the C
+ * library, each with a socket.
+ */
 export async function told(
   body: string,
   options: ScriptOptions = {},
@@ -23,11 +26,8 @@ export async function told(
     };
   `;
   const { code, stdout, stderr, leakedSockets } = await runScript(prelude + body, options);
-  expect({ code, stderr, leakedSockets }).toEqual({
-    code: 0,
-    stderr: '',
-    leakedSockets: hanging,
-  });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(leakedSockets).toBeLessThanOrEqual(hanging);
   return stdout
     .split('\n')
     .filter((line) => line !== '')
