@@ -245,7 +245,10 @@ describeWithPeers(['python3'], 'a program that waits in its calls', () => {
       far.setNonBlocking(false);
       const fd = far.detach();
       const python = 'import os; print(os.get_blocking(3), flush=True); print(os.read(3, 9))';
-      const child = spawn('python3', ['-c', python], { stdio: ['ignore', 'pipe', 'inherit', fd] });
+      // A sanitizer's runtime is for our own process.
+      const { LD_PRELOAD: _, ...env } = process.env;
+      const stdio = ['ignore', 'pipe', 'inherit', fd];
+      const child = spawn('python3', ['-c', python], { env, stdio });
       closeSync(fd);
       let printed = '';
       child.stdout.on('data', (text) => {

@@ -314,7 +314,9 @@ while True: kept = s.accept()`;
         const { execFileSync } = require('node:child_process');
         const { countRetransmits, readCounters } = require('@sock/native');
         const neighbour = (...args) => {
-          execFileSync('ip', ['neigh', ...args, '${farAddresses[0]}', 'dev', 'veth0']);
+          // A sanitizer's runtime is for our own process.
+          const { LD_PRELOAD: _, ...env } = process.env;
+          execFileSync('ip', ['neigh', ...args, '${farAddresses[0]}', 'dev', 'veth0'], { env });
         };
         for (const on of [false, true]) {
           countRetransmits(on);

@@ -146,10 +146,15 @@ describe('a descriptor that is refused', () => {
 import os, socket, sys
 s = ${make}
 os.dup2(s.fileno(), 9)
+preload = os.environ.pop('PRELOAD')
+if preload: os.environ['LD_PRELOAD'] = preload
 os.execv(sys.argv[1], sys.argv[1:])
 \`;
       const node = [process.execPath, ...process.execArgv.slice(0, -2), '--eval', script];
-      const { stdout, stderr } = spawnSync('python3', ['-c', python, ...node]);
+      // A sanitizer's runtime is for node, not for what comes before it.
+      const { LD_PRELOAD: PRELOAD = '', ...rest } = process.env;
+      const env = { ...rest, PRELOAD };
+      const { stdout, stderr } = spawnSync('python3', ['-c', python, ...node], { env });
       process.stdout.write(stdout);
       process.stderr.write(stderr);
     `);

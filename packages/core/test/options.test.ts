@@ -305,7 +305,9 @@ c.recv(10)`,
       const { execFileSync } = require('node:child_process');
       const socket = await connect({ host: '${farAddresses[0]}', port: ${port} });
       socket.setUserTimeout(300);
-      execFileSync('ip', ['link', 'set', 'veth0', 'down']);
+      // A sanitizer's runtime is for our own process.
+      const { LD_PRELOAD: _, ...env } = process.env;
+      execFileSync('ip', ['link', 'set', 'veth0', 'down'], { env });
       await socket.sendAll('lost');
       const error = await socket.recv().catch((error) => error);
       console.log(error.code);
