@@ -77,6 +77,26 @@ export interface Binding {
     offset: number,
     wait: boolean,
   ): number;
+  sendMessage(
+    slot: number,
+    generation: number,
+    views: readonly Uint8Array[],
+    lengths: Float64Array,
+    descriptors: Int32Array,
+    credentials: Float64Array,
+    outOfBand: boolean,
+    wait: boolean,
+  ): number;
+  receiveMessage(
+    slot: number,
+    generation: number,
+    view: Uint8Array,
+    length: number,
+    kind: number,
+    wait: boolean,
+  ): number[] | number;
+  duplicate(fd: number): number;
+  take(slot: number, generation: number): number;
   shutdown(slot: number, generation: number, direction: number): number;
   connect(slot: number, generation: number, host: string, port: number, wait: boolean): number;
   disconnect(slot: number, generation: number): number;
@@ -118,14 +138,19 @@ type ErrnoName =
   | 'EEXIST'
   | 'EFAULT'
   | 'EINPROGRESS'
+  | 'EINVAL'
   | 'EMFILE'
+  | 'EMSGSIZE'
   | 'ENFILE'
   | 'ENOBUFS'
   | 'ENOMEM'
   | 'ENOSPC'
   | 'ENOTCONN'
+  | 'EPERM'
   | 'EPIPE'
-  | 'EPROTOTYPE';
+  | 'EPROTOTYPE'
+  | 'ESRCH'
+  | 'ETOOMANYREFS';
 
 interface Addon {
   readonly errno: Readonly<Record<ErrnoName, number>>;

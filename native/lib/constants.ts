@@ -56,6 +56,7 @@ export const SocketOption = {
   FastOpenConnect: 12,
   UserTimeout: 13,
   Protocol: 14,
+  PassCredentials: 15,
 } as const;
 
 /** `Role` in src/sys/socket_identity.h, by position. */
@@ -181,6 +182,10 @@ export const counterNames = [
 ] as const;
 
 export type CounterName = (typeof counterNames)[number];
+
+/** Of src/binding/message_wrap.cc: which message is received, and what is said of it. */
+export const MessageKind = { Next: 0, Peek: 1, OutOfBand: 2 } as const;
+export const MessageFlag = { Truncated: 1, ControlTruncated: 2, HasCredentials: 4 } as const;
 
 /** Events of poll(2) that the blocking wait asks for; the same everywhere. */
 export const PollIn = 1;

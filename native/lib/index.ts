@@ -16,6 +16,8 @@ export const {
   counterNames,
   Flag,
   families,
+  MessageFlag,
+  MessageKind,
   PollIn,
   PollOut,
   roles,

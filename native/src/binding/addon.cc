@@ -27,6 +27,7 @@ napi_value create(napi_env env, napi_callback_info info) {
   install_socket(installer);
   install_stream(installer);
   install_vector(installer);
+  install_message(installer);
   install_listener(installer);
   install_counters(installer);
   install_file(installer);
@@ -59,6 +60,11 @@ constexpr Errno kErrnos[] = {
     {"ENOSPC", ENOSPC},
     {"ENOTCONN", ENOTCONN},
     {"EPIPE", EPIPE},
+    {"EINVAL", EINVAL},
+    {"EMSGSIZE", EMSGSIZE},
+    {"EPERM", EPERM},
+    {"ESRCH", ESRCH},
+    {"ETOOMANYREFS", ETOOMANYREFS},
 };
 
 napi_value errno_table(napi_env env) {

@@ -28,6 +28,7 @@ void install_loop(Installer& installer);
 void install_socket(Installer& installer);
 void install_stream(Installer& installer);
 void install_vector(Installer& installer);
+void install_message(Installer& installer);
 void install_listener(Installer& installer);
 void install_counters(Installer& installer);
 void install_file(Installer& installer);

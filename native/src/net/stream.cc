@@ -85,6 +85,20 @@ sys::IoResult send_vector(Reactor& reactor, Source& source, std::span<iovec> par
   return note_sent(reactor, source, result, sys::size_of(parts), wait);
 }
 
+sys::IoResult receive_message(Reactor& reactor, Source& source, void* data, size_t size,
+                              sys::MessageKind kind, sys::IncomingMessage& message, bool wait) {
+  const sys::IoResult result = sys::receive_message(source.fd.get(), data, size, kind, message);
+  const bool tells =
+      kind == sys::MessageKind::kNext || (kind == sys::MessageKind::kPeek && result == -EAGAIN);
+  return tells ? note_received(reactor, source, result, size, wait) : result;
+}
+
+sys::IoResult send_message(Reactor& reactor, Source& source, const sys::OutgoingMessage& message,
+                           bool wait) {
+  const sys::IoResult result = sys::send_message(source.fd.get(), message);
+  return note_sent(reactor, source, result, sys::size_of(message.parts), wait);
+}
+
 int connect(Reactor& reactor, Source& source, const sys::SockAddr& address, bool wait) {
   const Status status = sys::connect_socket(source.fd.get(), address);
   if (status.ok()) return 0;

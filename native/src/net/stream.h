@@ -5,8 +5,8 @@
 #include <span>
 
 #include "reactor/reactor.h"
+#include "sys/message_calls.h"
 #include "sys/socket_calls.h"
-#include "sys/vector_calls.h"
 
 namespace sock::net {
 
@@ -34,6 +34,16 @@ sys::IoResult note_received(reactor::Reactor& reactor, reactor::Source& source,
                             sys::IoResult result, size_t size, bool wait);
 sys::IoResult note_sent(reactor::Reactor& reactor, reactor::Source& source, sys::IoResult result,
                         size_t size, bool wait);
+
+// As receive, with what came beside the bytes. Only a message that is taken and not looked at, nor
+// urgent, says anything about the others.
+sys::IoResult receive_message(reactor::Reactor& reactor, reactor::Source& source, void* data,
+                              size_t size, sys::MessageKind kind, sys::IncomingMessage& message,
+                              bool wait);
+
+// As send, with something beside the bytes.
+sys::IoResult send_message(reactor::Reactor& reactor, reactor::Source& source,
+                           const sys::OutgoingMessage& message, bool wait);
 
 // Starts a connection: 0 when it is there at once, -EINPROGRESS when write readiness (which is
 // asked for with `wait`) will tell, or another negative errno.

@@ -25,6 +25,7 @@ enum class Option : uint8_t {
   kFastOpenConnect,
   kUserTimeout,
   kProtocol,
+  kPassCredentials,
   kCount,
 };
 

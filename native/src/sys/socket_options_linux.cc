@@ -27,6 +27,7 @@ constexpr OptionName kNames[] = {
     {IPPROTO_TCP, TCP_FASTOPEN_CONNECT},
     {IPPROTO_TCP, TCP_USER_TIMEOUT},
     {SOL_SOCKET, SO_PROTOCOL},
+    {SOL_SOCKET, SO_PASSCRED},
 };
 static_assert(std::size(kNames) == static_cast<size_t>(Option::kCount));
 

@@ -16,6 +16,21 @@ const forgotten = new FinalizationRegistry<number>((held) => {
   });
 });
 
+const forgottenDescriptors = new FinalizationRegistry<number>((held) => {
+  if (binding.close(held % slotBits, Math.trunc(held / slotBits)) === 0) return;
+  const message = 'a received descriptor was collected without close() or take(); it is closed now';
+  process.emitWarning(message, { code: 'SOCK_NOT_CLOSED' });
+});
+
+/** The descriptor in that slot is closed, with a warning, when its owner is collected. */
+export function closeDescriptorWhenForgotten(
+  owner: object,
+  slot: number,
+  generation: number,
+): void {
+  forgottenDescriptors.register(owner, generation * slotBits + slot);
+}
+
 /**
  * A registration keeps its object from dying young: V8 clears them in full collections only. So a
  * new socket is held here at first, and registered when it has lived for a while; the many that are

@@ -33,6 +33,19 @@ export type {
 export { type IpAddress, parseIp } from './ip-address.js';
 export type { KeepAlive, KeepAliveOptions } from './keep-alive.js';
 export { type ListenOptions, listen } from './listen.js';
+export type {
+  Credentials,
+  HasFd,
+  Message,
+  MessageFlags,
+  PassableFd,
+  ReceivedMessage,
+  ReceiveMessageFlags,
+  ReceiveMessageOptions,
+  SendMessageFlags,
+  TryReceiveMessageFlags,
+  TryReceiveMessageOptions,
+} from './message.js';
 export { monotonicMs } from './monotonic.js';
 export type { SocketOptions } from './native-socket.js';
 export type {
@@ -41,6 +54,7 @@ export type {
   OperationOptions,
 } from './operation.js';
 export { RateLimiter } from './rate-limiter.js';
+export type { ReceivedFd } from './received-fd.js';
 export { RingBuffer, type RingBufferOptions } from './ring-buffer.js';
 export {
   type Connection,

@@ -10,6 +10,8 @@ type Settle<T> = (value: T) => void;
 export interface ByteSource {
   readInto(view: Uint8Array, offset: number, wait: boolean): number;
   readEach(vector: Vector, wait: boolean): number;
+  /** A message as the addon describes it, or the count of bytes that came without anything. */
+  readMessage(view: Uint8Array, max: number, kind: number, wait: boolean): number[] | number;
 }
 
 export abstract class ReceiveOperation extends Operation {

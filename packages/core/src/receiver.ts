@@ -9,7 +9,7 @@
  * that was cut short never loses any. The end of the stream and a broken connection are remembered:
  * every later receive gives the same answer.
  */
-import { binding, Control, Errno, Flag, runNextTurn } from '@sock/native';
+import { binding, Control, Errno, Flag, MessageKind, runNextTurn } from '@sock/native';
 import type { Endpoint } from './endpoint.js';
 import {
   AbortError,
@@ -48,8 +48,8 @@ const passing = new Set([
 ]);
 
 // Looked up once: these are on the path of every message.
-const { control, chunks, receive, receiveInto, receiveVector } = binding;
-const { EAGAIN, EFAULT } = Errno;
+const { control, chunks, receive, receiveInto, receiveMessage, receiveVector } = binding;
+const { EAGAIN, EFAULT, EINVAL } = Errno;
 const { WantChunk, WantRead } = Flag;
 const { ChunkIndex, ChunkOffset } = Control;
 
@@ -260,6 +260,31 @@ export class Receiver implements ByteSource {
     if (count <= 0) return this.note(count);
     this.endpoint.spend(count);
     return count;
+  }
+
+  /** One message, into the front of the view, as the addon describes it; or its count. */
+  readMessage(view: Uint8Array, max: number, kind: number, wait: boolean): number[] | number {
+    const isUrgent = kind === MessageKind.OutOfBand;
+    if (this.unread !== null && !isUrgent) return this.readUnreadInto(view, max, kind);
+    if (this.outcome !== 1 && !isUrgent) return this.outcome;
+    const { slot, generation } = this.endpoint;
+    const message = receiveMessage(slot, generation, view, max, kind, wait);
+    // Nothing urgent has come, or the byte was not the last one: both are no news of the stream.
+    if (isUrgent) return message === -EINVAL ? -EAGAIN : message;
+    const count = typeof message === 'number' ? message : (message[0] as number);
+    // A message of no bytes that brings a descriptor is none that ends the stream.
+    const isEmpty = count === 0 && typeof message === 'object' && message.length === 5;
+    if (count < 0 || isEmpty) return this.note(count);
+    this.endpoint.spend(count);
+    return message;
+  }
+
+  private readUnreadInto(view: Uint8Array, max: number, kind: number): number {
+    const unread = this.unread;
+    const bytes = this.takeUnread(max);
+    view.set(bytes);
+    if (kind === MessageKind.Peek) this.unread = unread;
+    return bytes.length;
   }
 
   private readUnread(vector: Vector): number {

@@ -1,7 +1,7 @@
 /** The options of the kernel, and what it tells about a socket. */
-import { binding, Control, type Family, SocketOption, type SocketType } from '@sock/native';
+import { binding, Control, SocketOption, type SocketType } from '@sock/native';
 import type { Endpoint } from './endpoint.js';
-import { AbortError, closedError } from './errors.js';
+import { AbortError, closedError, SocketError } from './errors.js';
 import {
   checkKeepAlive,
   type KeepAlive,
@@ -52,8 +52,6 @@ export interface PeerCredentials {
  * on a Unix socket, `ENOPROTOOPT` where the system has no such option.
  */
 export abstract class TunableSocket extends MeteredStream {
-  /** Of its addresses: `'ipv4'`, `'ipv6'` or `'unix'`. */
-  abstract readonly family: Family;
   /** `'stream'`, or `'seqpacket'` for a Unix socket that was made so. */
   abstract readonly type: SocketType;
   /** @internal */
@@ -149,6 +147,26 @@ export abstract class TunableSocket extends MeteredStream {
   /** Whether IPV6_V6ONLY is set. Throws `ENOTSUP` on IPv4 and on a Unix socket. */
   getIpv6Only(): boolean {
     return this.get(SocketOption.Ipv6Only) !== 0;
+  }
+
+  /**
+   * On: messages come with the credentials of their sender, in {@link recvMsg}; off, the default:
+   * without. A listener hands it on. Set it before the peer sends: the kernel notes the sender of
+   * what is sent from then on, and names nobody (pid 0) for what was on its way.
+   *
+   * @throws TypeError unless it is a boolean; `SocketError` (`ENOTSUP` unless it is a Unix socket,
+   * `ENOPROTOOPT` where the system has nothing like it).
+   * @see unix(7), SO_PASSCRED
+   */
+  setPassCredentials(on: boolean): void {
+    this.checkUnix();
+    this.set(SocketOption.PassCredentials, checkBoolean('on', on) ? 1 : 0);
+  }
+
+  /** Whether messages come with credentials. Throws `ENOTSUP` unless it is a Unix socket. */
+  getPassCredentials(): boolean {
+    this.checkUnix();
+    return this.get(SocketOption.PassCredentials) !== 0;
   }
 
   /**
@@ -421,6 +439,12 @@ export abstract class TunableSocket extends MeteredStream {
     for (const [option, value] of options) setOption(endpoint, option, value);
     if (congestion !== null) setCongestion(endpoint, congestion);
     if (!closeOnExec) setCloseOnExec(endpoint, false);
+  }
+
+  /** Kernels differ in whether they refuse SO_PASSCRED where it means nothing. */
+  private checkUnix(): void {
+    if (this.usable() && this.family === 'unix') return;
+    throw new SocketError('only Unix sockets carry credentials', { code: 'ENOTSUP' });
   }
 
   private set(option: number, value: number): void {

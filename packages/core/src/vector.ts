@@ -94,7 +94,7 @@ export function copyTo(target: Uint8Array, start: number, views: readonly Uint8A
   return at;
 }
 
-function isList(value: unknown): value is readonly unknown[] {
+export function isList(value: unknown): value is readonly unknown[] {
   try {
     return Array.isArray(value);
   } catch {
@@ -108,7 +108,7 @@ function checkList(
   name: string,
   value: unknown,
   expected: string,
-  check: (element: unknown, index: number) => Uint8Array,
+  check: (element: unknown, name: string, index: number) => Uint8Array,
 ): Uint8Array[] {
   if (!isList(value)) throw invalidType(name, `an array of ${expected}`, value);
   const { length } = value;
@@ -117,30 +117,30 @@ function checkList(
   }
   const views: Uint8Array[] = [];
   for (let index = 0; index < length; index++) {
-    const view = check(value[index], index);
+    const view = check(value[index], name, index);
     if (view.length > 0) views.push(view);
   }
   return views;
 }
 
-function checkData(element: unknown, index: number): Uint8Array {
+function checkData(element: unknown, name: string, index: number): Uint8Array {
   // Without the name, which is a string to be made, for what is fine at first sight.
   if (ArrayBuffer.isView(element) && element instanceof Uint8Array && element.length > 0) {
     return element;
   }
-  return toBytes(element, `data[${index}]`);
+  return toBytes(element, `${name}[${index}]`);
 }
 
-function checkView(element: unknown, index: number): Uint8Array {
+function checkView(element: unknown, name: string, index: number): Uint8Array {
   if (!types.isUint8Array(element)) {
-    throw invalidType(`views[${index}]`, 'an instance of Buffer or Uint8Array', element);
+    throw invalidType(`${name}[${index}]`, 'an instance of Buffer or Uint8Array', element);
   }
-  return toBytes(element, `views[${index}]`);
+  return toBytes(element, `${name}[${index}]`);
 }
 
 /** What a gathering send was given: an array of bytes and strings. */
-export function toViews(data: unknown): Uint8Array[] {
-  return checkList('data', data, 'strings and instances of Buffer or Uint8Array', checkData);
+export function toViews(data: unknown, name = 'data'): Uint8Array[] {
+  return checkList(name, data, 'strings and instances of Buffer or Uint8Array', checkData);
 }
 
 /** What a scattering receive was given: memory, with room for at least one byte. */

@@ -20,6 +20,7 @@ const internalMembers = [
   'rejectThrottled',
   'takeOver',
   'checkReady',
+  'checkUnix',
   'choose',
   'endWithin',
   'enqueueFile',
@@ -109,6 +110,14 @@ const calls: Record<string, Call> = {
   recvvSync: (s) => s.recvvSync([new Uint8Array(8)], atOnce),
   recvvAllSync: (s) => s.recvvAllSync([new Uint8Array(8)], atOnce),
   tryRecvv: (s) => s.tryRecvv([new Uint8Array(8)]),
+  sendMsg: (s) => s.sendMsg({ data: 'x' }),
+  sendMsgSync: (s) => s.sendMsgSync({ data: 'x' }, atOnce),
+  trySendMsg: (s) => s.trySendMsg({ data: 'x' }),
+  recvMsg: (s) => s.recvMsg(),
+  recvMsgSync: (s) => s.recvMsgSync(8, atOnce),
+  tryRecvMsg: (s) => s.tryRecvMsg(),
+  setPassCredentials: (s) => s.setPassCredentials(true),
+  getPassCredentials: (s) => s.getPassCredentials(),
   recv: (s) => s.recv(),
   'recv(view)': (s) => s.recv(new Uint8Array(8)),
   recvSync: (s) => s.recvSync(8, atOnce),
@@ -230,6 +239,14 @@ const tcp = `
  sendFileSync            ENOTCONN     1            1            ECONNRESET   ENOTCONN     CLOSED
  sendFileAllSync         ENOTCONN     1            1            ECONNRESET   ENOTCONN     CLOSED
  trySendFile             ENOTCONN     1            1            ECONNRESET   ENOTCONN     CLOSED
+ sendMsg                 ~ENOTCONN    1            1            ~ECONNRESET  ~ENOTCONN    ~CLOSED
+ sendMsgSync             ENOTCONN     1            1            ECONNRESET   ENOTCONN     CLOSED
+ trySendMsg              ENOTCONN     1            1            ECONNRESET   ENOTCONN     CLOSED
+ recvMsg                 ~ENOTCONN    waits        ~EOF         ~ECONNRESET  ~ENOTCONN    ~CLOSED
+ recvMsgSync             ENOTCONN     TIMEOUT      EOF          ECONNRESET   ENOTCONN     CLOSED
+ tryRecvMsg              ENOTCONN     null         EOF          ECONNRESET   ENOTCONN     CLOSED
+ setPassCredentials      ENOTSUP      ENOTSUP      ENOTSUP      ENOTSUP      ENOTSUP      CLOSED
+ getPassCredentials      ENOTSUP      ENOTSUP      ENOTSUP      ENOTSUP      ENOTSUP      CLOSED
  recv                    ~ENOTCONN    waits        ~EOF         ~ECONNRESET  ~ENOTCONN    ~CLOSED
  recv(view)              ~ENOTCONN    waits        ~EOF         ~ECONNRESET  ~ENOTCONN    ~CLOSED
  recvSync                ENOTCONN     TIMEOUT      EOF          ECONNRESET   ENOTCONN     CLOSED
@@ -340,6 +357,11 @@ const unix = `
  sendFileSync     ENOTCONN   1          1          EPIPE        ENOTCONN   CLOSED
  sendFileAllSync  ENOTCONN   1          1          EPIPE        ENOTCONN   CLOSED
  trySendFile      ENOTCONN   1          1          EPIPE        ENOTCONN   CLOSED
+ sendMsg          ~ENOTCONN  1          1          ~EPIPE       ~ENOTCONN  ~CLOSED
+ sendMsgSync      ENOTCONN   1          1          EPIPE        ENOTCONN   CLOSED
+ trySendMsg       ENOTCONN   1          1          EPIPE        ENOTCONN   CLOSED
+ setPassCredentials  nothing  nothing   nothing    nothing      nothing    CLOSED
+ getPassCredentials  false    false     false      false        false      CLOSED
  shutdown(read)   ~ENOTCONN  nothing    nothing    nothing      ~ENOTCONN  ~CLOSED
  shutdown(write)  ~ENOTCONN  nothing    nothing    nothing      ~ENOTCONN  ~CLOSED
  shutdown(both)   ~ENOTCONN  nothing    nothing    nothing      ~ENOTCONN  ~CLOSED

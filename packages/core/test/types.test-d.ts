@@ -15,6 +15,7 @@ import {
   type ConnectionEvent,
   type ConnectMethodOptions,
   type ConnectOptions,
+  type Credentials,
   cidrMatch,
   connect,
   type Data,
@@ -27,9 +28,15 @@ import {
   type LookupFunction,
   lastError,
   listen,
+  type Message,
+  type MessageFlags,
   type OperationOptions,
+  type PassableFd,
   type PeerCredentials,
   parseIp,
+  type ReceivedFd,
+  type ReceivedMessage,
+  type ReceiveMessageOptions,
   ResolveError,
   RingBuffer,
   type RingBufferOptions,
@@ -109,6 +116,28 @@ export async function files(socket: Socket, handle: FileHandle) {
   // @ts-expect-error: bytes are sent by sendAll
   await socket.sendFile(Buffer.alloc(1));
   return [sent, tried, await socket.sendFile(handle)];
+}
+
+export async function messages(socket: Socket, received: ReceivedFd, file: FileHandle) {
+  const fds: PassableFd[] = [0, socket, received, file];
+  const credentials: Credentials = { pid: 1, uid: 2, gid: 3 };
+  const message: Message = { data: ['a', new Uint8Array(1)], fds, credentials };
+  const sent: number = await socket.sendMsg({ ...message, flags: { outOfBand: true } });
+  same<ReturnType<typeof socket.trySendMsg>, number | null>(true);
+  const options: ReceiveMessageOptions = { timeout: 1, flags: { peek: true } };
+  const got = await socket.recvMsg(10, options);
+  same<typeof got, ReceivedMessage>(true);
+  same<typeof got.flags, MessageFlags>(true);
+  const tried = socket.tryRecvMsg(1, { flags: { outOfBand: true } });
+  same<typeof tried, ReceivedMessage | null>(true);
+  // @ts-expect-error: urgent data is only tried for
+  await socket.recvMsg(1, { flags: { outOfBand: true } });
+  // @ts-expect-error: descriptors are not named by strings
+  await socket.sendMsg({ data: 'x', fds: ['0'] });
+  // @ts-expect-error: a message has data
+  await socket.sendMsg({ fds });
+  for (const { fd } of got.fds) same<typeof fd, number>(true);
+  return sent;
 }
 
 export async function accepts(options: ListenOptions): Promise<void> {

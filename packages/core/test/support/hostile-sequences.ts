@@ -22,6 +22,10 @@ const host = '127.0.0.1';
 /** More of them make a search of hours; `SOCK_SEED` replays what it finds. */
 const numRuns = Number(process.env.SOCK_RUNS ?? 250);
 
+function closeAll(message: Core.ReceivedMessage | null): void {
+  for (const received of message?.fds ?? []) received.close();
+}
+
 export function describeHostileSequences(backend: 'epoll' | 'poll'): void {
   process.env.SOCK_BACKEND = backend;
   const { Arena, connect, listen, Socket } = require('@sock/core') as typeof Core;
@@ -199,6 +203,15 @@ export function describeHostileSequences(backend: 'epoll' | 'poll'): void {
     recvToArena: (t, i, j, n) => t.later(t.at(i).recv(t.arena.alloc(n), t.limits(j))),
     recvvToArena: (t, i, j, n) => t.later(t.at(i).recvvAll([t.memory(n), t.arena.alloc(1 + j)])),
     clearArena: (t) => t.arena.clear(),
+    sendMsg: (t, i, j, n) => {
+      const fds = t.at(i).family === 'unix' && t.at(j).fd >= 0 ? [t.at(j)] : [];
+      t.later(t.at(i).sendMsg({ data: t.memory(n), fds }, t.limits(j)));
+    },
+    recvMsg: (t, i, j, n) => {
+      const received = t.at(i).recvMsg(n, { ...t.limits(j), flags: { peek: n % 2 === 0 } });
+      t.later(received.then(closeAll));
+    },
+    tryRecvMsg: (t, i, _j, n) => closeAll(t.at(i).tryRecvMsg(n)),
     trySend: (t, i, _j, n) => t.at(i).trySend(t.memory(n)),
     sendSync: (t, i, _j, n) => t.at(i).sendSync(t.memory(n), { timeout: 1 }),
     recv: (t, i, j, n) => t.later(t.at(i).recv(n, t.limits(j))),

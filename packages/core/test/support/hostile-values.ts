@@ -38,6 +38,13 @@ export function describeHostileValues(backend: 'epoll' | 'poll'): void {
     list(fc.oneof(odd, oneOf('text', new Uint8Array(4), Buffer.alloc(9_000)))),
     oneOf(new Array(1025).fill('x')),
   );
+  const messageFlags = options({ outOfBand: flag, peek: flag });
+  const message = options({
+    data: fc.oneof(places, oneOf('text')),
+    fds: list(fc.oneof(odd, oneOf(0, 2, 2 ** 30))),
+    credentials: options({ pid: odd, uid: odd, gid: odd }),
+    flags: messageFlags,
+  });
   const limits = options({ timeout: time, signal: odd });
   const patience = options({ timeout: time });
   const target = {
@@ -87,6 +94,13 @@ export function describeHostileValues(backend: 'epoll' | 'poll'): void {
     recvvSync: [places, patience],
     recvvAllSync: [places, patience],
     tryRecvv: [places],
+    sendMsg: [message, limits],
+    sendMsgSync: [message, patience],
+    trySendMsg: [message],
+    recvMsg: [size, options({ timeout: time, signal: odd, flags: messageFlags })],
+    recvMsgSync: [size, options({ timeout: time, flags: messageFlags })],
+    tryRecvMsg: [size, options({ flags: messageFlags })],
+    setPassCredentials: [flag],
     recv: [size, limits],
     recvSync: [size, patience],
     tryRecv: [size],

@@ -139,6 +139,10 @@ export function list(element: fc.Arbitrary<Maker>): fc.Arbitrary<Maker> {
 }
 
 const errnoNames = new Set([
+  'EBADF',
+  'EPERM',
+  'ESRCH',
+  'ETOOMANYREFS',
   'EACCES',
   'EADDRINUSE',
   'EADDRNOTAVAIL',
