@@ -232,6 +232,16 @@ describe('the counters', () => {
     expect([near.bytesWritten, far.bytesRead]).toEqual([8_006, 8_006]);
   });
 
+  it('count the bytes of a file', async () => {
+    const [near, far] = await connectedPair(cleanup);
+    const before = readCounters();
+    const receiving = far.recvAll(1_000);
+    await near.sendFileAll(__filename, { length: 1_000 });
+    await receiving;
+    expect(countedSince(before)).toEqual({ bytes_received: 1_000, bytes_sent: 1_000 });
+    expect([near.bytesWritten, far.bytesRead]).toEqual([1_000, 1_000]);
+  });
+
   it('count what did not come about', async () => {
     const before = readCounters();
     await expect(connect({ path: '@sock-nobody-is-here' })).rejects.toThrow('ECONNREFUSED');
