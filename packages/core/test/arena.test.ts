@@ -1,6 +1,7 @@
 /** Sockets with memory that an arena takes back. */
+import { writeFileSync } from 'node:fs';
 import { Arena, Socket } from '@sock/core';
-import { failureOf, within } from '@sock/testing';
+import { failureOf, turns, useFolder, within } from '@sock/testing';
 
 const detached = { name: 'SocketError', code: 'ERR_SOCK_BUFFER_DETACHED' };
 
@@ -95,6 +96,28 @@ describe('an arena that is disposed, and operations on several places', () => {
     expect(await within(1_000, receiving)).toBe(8);
     expect(String(own)).toBe('1234');
     await Promise.all([far.recvAll(8 * 1024 * 1024), sending]);
+    near.close();
+    far.close();
+  });
+});
+
+describe('an arena that is disposed, and a file that is being sent', () => {
+  const path = useFolder();
+
+  it('have nothing to do with each other', async () => {
+    const size = 8 * 1024 * 1024;
+    writeFileSync(path('file'), Buffer.alloc(size, 'f'));
+    const [near, far] = Socket.pair();
+    const arena = new Arena();
+    arena.alloc(1);
+    const sending = near.sendFileAll(path('file'));
+    // Some of it is on its way, and the rest waits for the kernel.
+    await far.recv(1);
+    await turns(1);
+    arena.dispose();
+    const received = await within(5_000, far.recvAll(size - 1));
+    expect(received.every((byte) => byte === 'f'.charCodeAt(0))).toBe(true);
+    await sending;
     near.close();
     far.close();
   });
