@@ -55,6 +55,7 @@ export type {
 } from './operation.js';
 export { RateLimiter } from './rate-limiter.js';
 export type { ReceivedFd } from './received-fd.js';
+export { type RelayedBytes, type RelayOptions, relay } from './relay.js';
 export { RingBuffer, type RingBufferOptions } from './ring-buffer.js';
 export {
   type Connection,

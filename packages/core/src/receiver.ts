@@ -131,6 +131,13 @@ export class Receiver implements ByteSource {
     if (this.queue.head !== null) throw busyError(verb, 'a recv');
   }
 
+  /** For who receives by other means from now on: bytes that come before what the kernel has. */
+  takeBack(): Uint8Array | null {
+    const { unread } = this;
+    this.unread = null;
+    return unread;
+  }
+
   /** Bytes that come before everything the kernel still has. */
   putBack(bytes: Uint8Array): void {
     if (bytes.length === 0) return;

@@ -160,6 +160,11 @@ export class Sender {
     });
   }
 
+  /** Resolves when what is queued now has gone. */
+  flushed(): Promise<void> {
+    return this.shutdown(noLimits, false, () => 0);
+  }
+
   /** The cork leaves now: at the end of the turn, or before something that must come after it. */
   flush(): void {
     const operation = this.cork;

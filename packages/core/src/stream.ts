@@ -356,11 +356,16 @@ export abstract class Stream {
     this.endpoint.onClosed = listener;
   }
 
+  /** @internal Throws what keeps the I/O from being taken over. */
+  checkTakable(): void {
+    this.checkReady();
+    this.receiving().checkIdle('a take-over');
+  }
+
   /** @internal Hands the I/O over for good; see `DuplexSource`. */
   takeOver(chunkSize: number, onClosed: () => void): TakenStream {
-    this.checkReady();
+    this.checkTakable();
     const receiver = this.receiving();
-    receiver.checkIdle('a take-over');
     this.ready = false;
     this.isTaken = true;
     const before = this.endpoint.onClosed;

@@ -21,6 +21,7 @@ const internalMembers = [
   'takeOver',
   'checkReady',
   'checkUnix',
+  'checkTakable',
   'choose',
   'endWithin',
   'enqueueFile',

@@ -37,9 +37,11 @@ import {
   type ReceivedFd,
   type ReceivedMessage,
   type ReceiveMessageOptions,
+  type RelayedBytes,
   ResolveError,
   RingBuffer,
   type RingBufferOptions,
+  relay,
   type SendFileOptions,
   Socket,
   SocketClosedError,
@@ -105,6 +107,13 @@ export async function vectors(socket: Socket, views: readonly Buffer[]) {
   // @ts-expect-error: bytes are received into bytes, not into strings
   await socket.recvv(['text']);
   return [sent, tried, received];
+}
+
+export async function relays(stream: StreamSocket, socket: Socket) {
+  same<Awaited<ReturnType<typeof relay>>, RelayedBytes>(true);
+  // @ts-expect-error: a relay has no time limit
+  await relay(stream, socket, { timeout: 5 });
+  return relay(stream, socket, { signal: AbortSignal.abort() });
 }
 
 export async function files(socket: Socket, handle: FileHandle) {

@@ -86,6 +86,32 @@ export class TakenSocket implements TakenStream {
     this.closeSource();
   }
 
+  /** Of a relay: the endpoint stays alive, and so does the event loop, until {@link release}. */
+  hold(): Endpoint {
+    this.endpoint.beginWait();
+    return this.endpoint;
+  }
+
+  release(): void {
+    this.endpoint.endWait();
+  }
+
+  /** The negative errno that the connection broke with, else 0. */
+  get failure(): number {
+    return this.receiver.failure;
+  }
+
+  /** What was received here and not read: it is nobody's any more. */
+  takeUnread(): Uint8Array | null {
+    return this.receiver.takeBack();
+  }
+
+  /** Resolves when what was queued before has gone, and these bytes after it. */
+  sendAhead(bytes: Uint8Array | null): Promise<void> {
+    if (this.endpoint.closed) return Promise.reject(closedError());
+    return bytes === null ? this.sender.flushed() : this.sender.sendAll(bytes, noLimits);
+  }
+
   /**
    * A TCP socket that is connected to nobody (connect(2) with AF_UNSPEC) resets the connection it
    * had, and drops what the kernel still held of it. Where the kernel refuses, a plain close has

@@ -17,7 +17,7 @@ const isLong = (value: unknown): boolean =>
 
 export function describeHostileValues(backend: 'epoll' | 'poll'): void {
   process.env.SOCK_BACKEND = backend;
-  const { connect, isSocketError, listen, Socket, serve, toDuplex } =
+  const { connect, isSocketError, listen, relay, Socket, serve, toDuplex } =
     require('@sock/core') as typeof Core;
   const { anything, expectAllowed, list, oneOf, options } =
     require('./hostile.js') as typeof Hostile;
@@ -152,6 +152,19 @@ export function describeHostileValues(backend: 'epoll' | 'poll'): void {
         ),
       ],
       ([arg, handler]) => serve(arg as never, handler as never).close(),
+    ],
+    relay: [
+      [odd, odd, options({ signal: odd })],
+      ([first, second, arg]) => {
+        const [near, far] = Socket.pair();
+        try {
+          relay(near, far, arg as never).catch(() => {});
+        } finally {
+          near.close();
+          far.close();
+        }
+        return relay(first as never, second as never);
+      },
     ],
     toDuplex: [
       [
