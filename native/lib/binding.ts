@@ -29,6 +29,7 @@ export interface Binding {
   bindUnix(slot: number, generation: number, path: string, type: number): number;
   listen(slot: number, generation: number, backlog: number): number;
   close(slot: number, generation: number): number;
+  leave(slot: number, generation: number): void;
   fd(slot: number, generation: number): number;
   address(slot: number, generation: number, peer: boolean): string | number;
   isConnected(slot: number, generation: number): number;
@@ -116,6 +117,21 @@ export interface Binding {
   openFlow(id: number, flow: number): void;
   relayMoved(id: number, flow: number): number;
   endRelay(id: number): void;
+
+  pollCreate(backend: string, eventsMax: number): Int32Array | number;
+  pollClose(id: number): number;
+  pollAdd(id: number, fd: number, index: number, generation: number, interest: number): number;
+  pollModify(id: number, fd: number, index: number, generation: number, interest: number): number;
+  pollRemove(id: number, fd: number, index: number, generation: number): void;
+  pollWait(id: number, limitMs: number): number;
+  pollArm(id: number): number;
+  pollDisarm(id: number): void;
+  pollName(id: number): number;
+  pollWake(name: number): boolean;
+  pollSetTimer(id: number, timer: number, atMs: number): void;
+  pollClearTimer(id: number, timer: number): void;
+  pollTakeTimer(id: number, nowMs: number): number;
+  pollNextTimer(id: number): number;
 
   lookup(pool: number, id: number, host: string, family: number, flags: number): boolean;
   lookupName(pool: number, id: number, address: string): boolean;

@@ -33,6 +33,7 @@ export const RecordKind = {
   Deadline: 4,
   LookedUp: 5,
   Task: 6,
+  PollReady: 7,
 } as const;
 
 /** Tables of src/binding/socket_wrap.cc, by position. */
@@ -186,6 +187,11 @@ export type CounterName = (typeof counterNames)[number];
 /** Of src/binding/message_wrap.cc: which message is received, and what is said of it. */
 export const MessageKind = { Next: 0, Peek: 1, OutOfBand: 2 } as const;
 export const MessageFlag = { Truncated: 1, ControlTruncated: 2, HasCredentials: 4 } as const;
+
+/** What a poll is asked for: `Interest` in src/reactor/poller.h. */
+export const Interest = { Read: 1, Write: 2, Level: 4, OneShot: 8 } as const;
+/** Words of an event that a poll has found: `PollSet` in src/binding/poll_set.h. */
+export const wordsPerEvent = 3;
 
 /** Events of poll(2) that the blocking wait asks for; the same everywhere. */
 export const PollIn = 1;

@@ -9,13 +9,14 @@ import * as reactor from './reactor.js';
 
 export type { Binding } from './binding.js';
 export type { CounterName, Family, Role, SocketType } from './constants.js';
-export type { DeadlineSink, GiveUp, LookupSink, Sink } from './reactor.js';
+export type { DeadlineSink, GiveUp, LookupSink, PollSink, Sink } from './reactor.js';
 
 export const {
   Control,
   counterNames,
   Flag,
   families,
+  Interest,
   MessageFlag,
   MessageKind,
   PollIn,
@@ -26,6 +27,7 @@ export const {
   syscallNames,
   tcpFigures,
   types,
+  wordsPerEvent,
   wordsPerSlot,
 } = constants;
 
@@ -35,7 +37,9 @@ export const { gaiErrorName } = gai;
 export const { count, countRetransmits, readCounters } = counters;
 
 export const {
+  armPoll,
   binding,
+  disarmPoll,
   forgetTask,
   holdLoop,
   lookup,

@@ -27,6 +27,11 @@ export interface DeadlineSink {
   onDeadline(): void;
 }
 
+/** Who hears that a poll which was armed has something. */
+export interface PollSink {
+  onPollReady(): void;
+}
+
 /** Who hears what a lookup found; `gaiCode` is 0, or one of getaddrinfo(3). */
 export type LookupSink = (addresses: string[], gaiCode: number, errno: number) => void;
 
@@ -38,6 +43,7 @@ const deadlineSinks: (DeadlineSink | undefined)[] = [];
 const freeDeadlineIds: number[] = [];
 const lookupSinks = new Map<number, LookupSink>();
 const taskSinks = new Map<number, TaskSink>();
+const pollSinks = new Map<number, PollSink>();
 /** Ids are reused, since answers come in an array by id. */
 const freeLookupIds: number[] = [];
 let lookupIdCount = 0;
@@ -73,6 +79,9 @@ function deliver(count: number): void {
         break;
       case RecordKind.Task:
         taskSinks.get(subject)?.(value, records[at + 3] as number);
+        break;
+      case RecordKind.PollReady:
+        pollSinks.get(subject)?.onPollReady();
         break;
     }
   }
@@ -141,6 +150,25 @@ export function lookup(
 /** The same for the name of an address, which comes as the only one of the answer. */
 export function lookupName(address: string, sink: LookupSink, pool: number): GiveUp | null {
   return ask(pool, sink, (id) => binding.lookupName(pool, id, address));
+}
+
+/**
+ * The poll tells the sink once when there is something, and may do so for nothing. Until then, or
+ * {@link disarmPoll}, the sink and the event loop are kept alive. 0, or a negative errno.
+ */
+export function armPoll(id: number, sink: PollSink): number {
+  const result = binding.pollArm(id);
+  if (result < 0) return result;
+  if (!pollSinks.has(id)) holdLoop();
+  pollSinks.set(id, sink);
+  return 0;
+}
+
+/** Nobody waits for the poll any more. */
+export function disarmPoll(id: number): void {
+  if (!pollSinks.delete(id)) return;
+  binding.pollDisarm(id);
+  releaseLoop();
 }
 
 /** From now on records of the slot go to the sink, and the sink is kept alive. */

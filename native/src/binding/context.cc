@@ -18,17 +18,12 @@ using reactor::Kind;
 using reactor::Source;
 namespace flag = reactor::flag;
 
-namespace {
-
-// After this many looks at the poller the rest of the event loop gets its turn.
-constexpr int kRoundsMax = 8;
-
 Result<std::unique_ptr<reactor::Poller>> make_poller(const std::string& backend) {
   if (backend == "poll") return reactor::make_poll_poller();
   return reactor::make_epoll_poller();
 }
 
-napi_value make_array(napi_env env, size_t count, int32_t** data) {
+napi_value make_words(napi_env env, size_t count, int32_t** data) {
   napi_value buffer = nullptr;
   napi_value array = nullptr;
   void* memory = nullptr;
@@ -39,6 +34,11 @@ napi_value make_array(napi_env env, size_t count, int32_t** data) {
   *data = static_cast<int32_t*>(memory);
   return array;
 }
+
+namespace {
+
+// After this many looks at the poller the rest of the event loop gets its turn.
+constexpr int kRoundsMax = 8;
 
 napi_value make_doubles(napi_env env, size_t count, double** data) {
   napi_value buffer = nullptr;
@@ -131,6 +131,7 @@ void Context::on_cleanup(napi_async_cleanup_hook_handle, void* data) {
   self->waiter_.reset();
   self->resolvers_.clear();
   self->loader_.reset();
+  self->polls_.close_all();
   self->reactor_.reset();
   self->memory_.reset();
   uv_close(reinterpret_cast<uv_handle_t*>(&self->timer_), on_closed);
@@ -141,10 +142,13 @@ void Context::on_cleanup(napi_async_cleanup_hook_handle, void* data) {
 }
 
 void Context::on_closed(uv_handle_t* handle) {
-  auto* self = static_cast<Context*>(handle->data);
-  if (--self->open_handles_ > 0) return;
-  const napi_async_cleanup_hook_handle hook = self->cleanup_hook_;
-  delete self;
+  static_cast<Context*>(handle->data)->handle_closed();
+}
+
+void Context::handle_closed() {
+  if (--open_handles_ > 0) return;
+  const napi_async_cleanup_hook_handle hook = cleanup_hook_;
+  delete this;
   napi_remove_async_cleanup_hook(hook);
 }
 
@@ -155,8 +159,8 @@ napi_value Context::share(napi_value deliver) {
   napi_value answers = nullptr;
   napi_value name = nullptr;
   napi_create_object(env_, &shared);
-  napi_value control = make_array(env_, kControlSize, &control_);
-  napi_value records = make_array(env_, kRecordsMax * 4, &records_);
+  napi_value control = make_words(env_, kControlSize, &control_);
+  napi_value records = make_words(env_, kRecordsMax * 4, &records_);
   napi_value traffic = make_doubles(env_, 2, &traffic_);
   if (control == nullptr || records == nullptr || traffic == nullptr) return nullptr;
   napi_create_array(env_, &pages);
@@ -183,7 +187,7 @@ bool Context::reserve() {
   if (!slots.full()) return true;
   constexpr size_t kWords = sizeof(reactor::SharedWords) / sizeof(int32_t);
   int32_t* words = nullptr;
-  napi_value array = make_array(env_, reactor::Slots::kPageSize * kWords, &words);
+  napi_value array = make_words(env_, reactor::Slots::kPageSize * kWords, &words);
   napi_value pages = nullptr;
   if (array == nullptr || napi_get_reference_value(env_, pages_, &pages) != napi_ok) return false;
   napi_set_element(env_, pages, static_cast<uint32_t>(slots.page_count()), array);
@@ -284,6 +288,11 @@ void Context::on_ready() {
     turn(std::span(events).first(count.value()));
     if (count.value() < kEventsMax) return;
   }
+}
+
+void Context::report_poll(uint32_t id) {
+  record(id, static_cast<int32_t>(Record::kPollReady), 0, 0);
+  turn({});
 }
 
 void Context::turn(std::span<const reactor::Event> events) {

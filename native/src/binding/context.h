@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "binding/args.h"
+#include "binding/poll_set.h"
 #include "binding/receive_memory.h"
 #include "binding/waiter.h"
 #include "dns/resolver.h"
@@ -50,14 +51,20 @@ enum Control : size_t {
 
 // Kinds of records, mirrored in lib/constants.ts.
 enum class Record : int32_t {
-  kChunk,     // slot, kChunk | buffer << 8, count or negative errno, offset
-  kReadable,  // slot
-  kWritable,  // slot
-  kAccepted,  // slot of the listener, -, new slot or negative errno, its generation
-  kDeadline,  // id of the deadline
-  kLookedUp,  // id of the lookup, -, EAI_* or 0, errno; the addresses are in the list of answers
-  kTask,      // id of a file that can go on, or of a relay: -, 0 or negative errno, its call
+  kChunk,      // slot, kChunk | buffer << 8, count or negative errno, offset
+  kReadable,   // slot
+  kWritable,   // slot
+  kAccepted,   // slot of the listener, -, new slot or negative errno, its generation
+  kDeadline,   // id of the deadline
+  kLookedUp,   // id of the lookup, -, EAI_* or 0, errno; the addresses are in the list of answers
+  kTask,       // id of a file that can go on, or of a relay: -, 0 or negative errno, its call
+  kPollReady,  // id of the poll, to which one look will bring something
 };
+
+// The named backend, or the best there is.
+Result<std::unique_ptr<reactor::Poller>> make_poller(const std::string& backend);
+// An Int32Array with memory of its own, zeroed. Null when there is none left.
+napi_value make_words(napi_env env, size_t count, int32_t** data);
 
 class Context {
  public:
@@ -100,6 +107,12 @@ class Context {
   uint32_t open_pool(const dns::Limits& limits);
   void close_pool(uint32_t pool) { resolvers_.erase(pool); }
   void cancel_lookup(uint32_t pool, uint32_t id);
+  PollSets& polls() { return polls_; }
+  // Tells JavaScript, at once, that the poll has something.
+  void report_poll(uint32_t id);
+  // A handle of libuv whose owner refers to this object, which therefore outlives it.
+  void handle_opened() { open_handles_++; }
+  void handle_closed();
   // The socket file that this source's bind made; close() removes it.
   void remember_file(const reactor::Source& source, const sys::SockAddr& address,
                      const sys::FileId& file);
@@ -169,6 +182,7 @@ class Context {
     sys::FileId file;
   };
   std::unordered_map<uint32_t, BoundFile> bound_files_;  // by slot
+  PollSets polls_;
   std::deque<dns::Answer> answers_;  // taken from the resolver, not yet recorded
 
   struct Joined {

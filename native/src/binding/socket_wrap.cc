@@ -176,6 +176,17 @@ napi_value js_close(napi_env env, napi_callback_info info) {
   return to_js(env, 1);
 }
 
+// leave(index, generation): the socket goes out of the reactor, until an operation waits again. As
+// nothing tells it any more what is ready, the next operation has to find out.
+napi_value js_leave(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  reactor::Source* source = source_of(args);
+  if (source == nullptr || !source->registered()) return nullptr;
+  args.context().reactor().forget(*source);
+  source->set(reactor::flag::kReadable | reactor::flag::kWritable);
+  return nullptr;
+}
+
 // fd(index, generation) -> the descriptor, or -1.
 napi_value js_fd(napi_env env, napi_callback_info info) {
   const Args<2> args(env, info);
@@ -326,6 +337,7 @@ void install_socket(Installer& installer) {
   installer.add("bindUnix", js_bind_unix);
   installer.add("listen", js_listen);
   installer.add("close", js_close);
+  installer.add("leave", js_leave);
   installer.add("fd", js_fd);
   installer.add("address", js_address);
   installer.add("isConnected", js_is_connected);

@@ -5,7 +5,8 @@
 
 namespace sock::binding {
 
-Waiter::Waiter(reactor::Poller& poller, uv_async_t& wakeup) : poller_(poller), wakeup_(wakeup) {
+Waiter::Waiter(reactor::Poller& poller, uv_async_t& wakeup, size_t events_max)
+    : poller_(poller), wakeup_(wakeup), events_max_(std::min(events_max, kEventsMax)) {
   // Signals belong to Node's own threads: the new one inherits a full mask.
   sigset_t all;
   sigset_t before;
@@ -20,12 +21,12 @@ Waiter::~Waiter() {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
-  taken_.notify_one();
+  changed_.notify_all();
   poller_.wake();
   thread_.join();
 }
 
-size_t Waiter::take(std::span<reactor::Event, kEventsMax> events) {
+size_t Waiter::take(std::span<reactor::Event> events) {
   size_t count = 0;
   {
     const std::lock_guard lock(mutex_);
@@ -33,22 +34,47 @@ size_t Waiter::take(std::span<reactor::Event, kEventsMax> events) {
     std::copy_n(batch_.begin(), count, events.begin());
     count_ = 0;
   }
-  taken_.notify_one();
+  changed_.notify_all();
   return count;
+}
+
+void Waiter::pause() {
+  std::unique_lock lock(mutex_);
+  paused_ = true;
+  if (!polling_) return;
+  poller_.wake();
+  changed_.wait(lock, [this] { return !polling_; });
+}
+
+void Waiter::resume() {
+  {
+    const std::lock_guard lock(mutex_);
+    paused_ = false;
+  }
+  changed_.notify_all();
+}
+
+bool Waiter::await_work() {
+  std::unique_lock lock(mutex_);
+  if (polling_) {
+    polling_ = false;
+    if (paused_) changed_.notify_all();
+  }
+  changed_.wait(lock, [this] { return stopping_ || (count_ == 0 && !paused_); });
+  polling_ = !stopping_;
+  return polling_;
 }
 
 void Waiter::run() {
   std::array<reactor::Event, kEventsMax> found;
-  for (;;) {
-    Result<size_t> count = poller_.wait(found, -1);
-    std::unique_lock lock(mutex_);
-    if (stopping_) return;
+  while (await_work()) {
+    Result<size_t> count = poller_.wait(std::span(found).first(events_max_), -1);
     if (!count.ok() || count.value() == 0) continue;
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return;
     std::copy_n(found.begin(), count.value(), batch_.begin());
     count_ = count.value();
     uv_async_send(&wakeup_);
-    taken_.wait(lock, [this] { return count_ == 0 || stopping_; });
-    if (stopping_) return;
   }
 }
 

@@ -34,5 +34,6 @@ void install_counters(Installer& installer);
 void install_file(Installer& installer);
 void install_relay(Installer& installer);
 void install_dns(Installer& installer);
+void install_poll(Installer& installer);
 
 }  // namespace sock::binding

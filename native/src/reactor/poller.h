@@ -9,6 +9,7 @@
 //   collected may still carry the token afterwards, so tokens hold a generation.
 // - kHangup and kError are reported whether asked for or not.
 // - wait() may return early with nothing, as after wake(), a signal or a change of the table.
+// - A descriptor that was closed without remove() is reported no more.
 // - A regular file or folder is refused with EPERM, a closed descriptor with EBADF.
 #pragma once
 
@@ -31,16 +32,22 @@ inline constexpr Interest kRead = 1;
 inline constexpr Interest kWrite = 2;
 // Report for as long as the condition holds, not only when it changes. rearm() is then needless.
 inline constexpr Interest kLevel = 4;
+// Report once, whatever the direction, and then nothing at all, hang-ups and errors included, until
+// modify(). With kLevel only.
+inline constexpr Interest kOneShot = 8;
 
 using Readiness = uint8_t;
 inline constexpr Readiness kReadable = 1;
 inline constexpr Readiness kWritable = 2;
-// The peer will send no more, or the connection is broken: reads must go on to their end.
+// The peer will send no more, or the connection is broken: reads must go on to their end. That
+// only the peer's sending is over is reported to edge interest in reading only.
 inline constexpr Readiness kHangup = 4;
 inline constexpr Readiness kError = 8;
 // TCP urgent data: a read stops short at its mark, with more behind it. Reported to edge interest
 // in reading only.
 inline constexpr Readiness kUrgent = 16;
+// Both directions are over: POLLHUP, to which kHangup adds the peer's half-close.
+inline constexpr Readiness kBroken = 32;
 
 struct Event {
   Token token;

@@ -2,9 +2,8 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
+#include <vector>
 
 #include "reactor/poller.h"
 #include "sys/unique_fd.h"
@@ -15,14 +14,14 @@ namespace {
 
 // No socket has this index: slot tables stop far below it.
 constexpr uint32_t kWakeIndex = UINT32_MAX;
-constexpr size_t kEventsMax = 256;
 
 uint32_t to_epoll(Interest interest) {
-  uint32_t events = EPOLLRDHUP;
+  uint32_t events = 0;
   if ((interest & kRead) != 0) events |= EPOLLIN;
   if ((interest & kWrite) != 0) events |= EPOLLOUT;
   if ((interest & kLevel) == 0) events |= EPOLLET;
-  if ((interest & (kRead | kLevel)) == kRead) events |= EPOLLPRI;
+  if ((interest & kOneShot) != 0) events |= EPOLLONESHOT;
+  if ((interest & (kRead | kLevel)) == kRead) events |= EPOLLPRI | EPOLLRDHUP;
   return events;
 }
 
@@ -31,7 +30,7 @@ Readiness from_epoll(uint32_t events) {
   if ((events & EPOLLIN) != 0) ready |= kReadable;
   if ((events & EPOLLOUT) != 0) ready |= kWritable;
   if ((events & (EPOLLRDHUP | EPOLLHUP)) != 0) ready |= kHangup | kReadable;
-  if ((events & EPOLLHUP) != 0) ready |= kWritable;
+  if ((events & EPOLLHUP) != 0) ready |= kWritable | kBroken;
   if ((events & EPOLLPRI) != 0) ready |= kUrgent | kReadable;
   if ((events & EPOLLERR) != 0) ready |= kError | kReadable | kWritable;
   return ready;
@@ -58,16 +57,16 @@ class EpollPoller final : public Poller {
   void rearm(int, Token, Interest) override {}
 
   Result<size_t> wait(std::span<Event> events, int timeout_ms) override {
-    std::array<epoll_event, kEventsMax> raw;
-    const int room = static_cast<int>(std::min(events.size(), raw.size()));
-    const int count = ::epoll_wait(epoll_.get(), raw.data(), room, timeout_ms);
+    if (raw_.size() < events.size()) raw_.resize(events.size());
+    const int room = static_cast<int>(events.size());
+    const int count = ::epoll_wait(epoll_.get(), raw_.data(), room, timeout_ms);
     if (count < 0) {
       if (errno == EINTR) return size_t{0};
       return Error{errno, Syscall::kPoll};
     }
     size_t used = 0;
     for (int i = 0; i < count; i++) {
-      const epoll_event& event = raw[static_cast<size_t>(i)];
+      const epoll_event& event = raw_[static_cast<size_t>(i)];
       const Token token{static_cast<uint32_t>(event.data.u64),
                         static_cast<uint32_t>(event.data.u64 >> 32)};
       if (token.index == kWakeIndex) {
@@ -106,6 +105,7 @@ class EpollPoller final : public Poller {
 
   sys::UniqueFd epoll_;
   sys::UniqueFd wakeup_;
+  std::vector<epoll_event> raw_;  // the waiter's own; as large as the largest batch
 };
 
 }  // namespace

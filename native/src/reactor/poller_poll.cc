@@ -29,7 +29,7 @@ namespace {
 struct Entry {
   Token token;
   Interest interest = 0;
-  Interest armed = 0;
+  Interest armed = 0;  // what is left of it; 0: out of the copy until modify() or rearm()
 };
 
 // What epoll refuses by itself.
@@ -49,9 +49,9 @@ constexpr short kPeerClosed = 0;
 
 short to_poll(const Entry& entry) {
   short events = 0;
-  if ((entry.armed & kRead) != 0) events |= POLLIN | kPeerClosed;
+  if ((entry.armed & kRead) != 0) events |= POLLIN;
   if ((entry.armed & kWrite) != 0) events |= POLLOUT;
-  if ((entry.armed & kRead) != 0 && (entry.interest & kLevel) == 0) events |= POLLPRI;
+  if ((entry.armed & (kRead | kLevel)) == kRead) events |= POLLPRI | kPeerClosed;
   return events;
 }
 
@@ -60,9 +60,9 @@ Readiness from_poll(short events) {
   if ((events & POLLIN) != 0) ready |= kReadable;
   if ((events & POLLOUT) != 0) ready |= kWritable;
   if ((events & (POLLHUP | kPeerClosed)) != 0) ready |= kHangup | kReadable;
-  if ((events & POLLHUP) != 0) ready |= kWritable;
+  if ((events & POLLHUP) != 0) ready |= kWritable | kBroken;
   if ((events & POLLPRI) != 0) ready |= kUrgent | kReadable;
-  if ((events & (POLLERR | POLLNVAL)) != 0) ready |= kError | kReadable | kWritable;
+  if ((events & POLLERR) != 0) ready |= kError | kReadable | kWritable;
   return ready;
 }
 
@@ -138,36 +138,53 @@ class PollPoller final : public Poller {
 
  private:
   static Entry make_entry(Token token, Interest interest) {
-    return Entry{token, interest, static_cast<Interest>(interest & (kRead | kWrite))};
+    return Entry{token, interest, static_cast<Interest>(interest & (kRead | kWrite | kLevel))};
+  }
+
+  static bool same(Token one, Token other) {
+    return one.index == other.index && one.generation == other.generation;
   }
 
   void snapshot() {
     const std::lock_guard lock(mutex_);
     polled_.clear();
+    tokens_.clear();
     polled_.push_back(pollfd{wake_source_.get(), POLLIN, 0});
     for (const auto& [fd, entry] : entries_) {
       if (entry.armed == 0) continue;
       polled_.push_back(pollfd{fd, to_poll(entry), 0});
+      tokens_.push_back(entry.token);
     }
   }
 
-  // The table may have changed since the copy was made: what is no longer there, or no longer
-  // armed, is not reported. Entries beyond the room stay armed and come with the next wait.
+  // The table may have changed since the copy was made: what is no longer there, somebody else's
+  // by now, or no longer armed, is not reported. Entries beyond the room stay armed and come with
+  // the next wait.
   size_t collect(std::span<Event> events) {
     const std::lock_guard lock(mutex_);
     size_t used = 0;
     // Starts where the last one stopped, so that early descriptors cannot starve later ones.
     const size_t count = polled_.size() - 1;
     for (size_t step = 0; step < count && used < events.size(); step++) {
-      const pollfd& polled = polled_[1 + (first_ + step) % count];
+      const size_t index = (first_ + step) % count;
+      const pollfd& polled = polled_[1 + index];
       if (polled.revents == 0) continue;
       const auto found = entries_.find(polled.fd);
       if (found == entries_.end()) continue;
       Entry& entry = found->second;
+      if (entry.armed == 0 || !same(entry.token, tokens_[index])) continue;
+      if ((polled.revents & POLLNVAL) != 0) {
+        // Closed without remove(). epoll would have forgotten it; here it must not be polled on.
+        entry.armed = 0;
+        continue;
+      }
       const Readiness ready = from_poll(polled.revents);
-      if (entry.armed == 0) continue;
+      // Another interest by now: a one-shot must not be spent on what is not asked for.
+      constexpr Readiness kAlways = kHangup | kError | kUrgent | kBroken;
+      if ((ready & (entry.interest | kAlways)) == 0) continue;
       events[used++] = Event{entry.token, ready};
       if ((entry.interest & kLevel) == 0) entry.armed &= static_cast<Interest>(~ready);
+      if ((entry.interest & kOneShot) != 0) entry.armed = 0;
       if (used == events.size()) first_ = (first_ + step + 1) % count;
     }
     return used;
@@ -185,6 +202,7 @@ class PollPoller final : public Poller {
   std::mutex mutex_;
   std::unordered_map<int, Entry> entries_;
   std::vector<pollfd> polled_;  // the waiter's own
+  std::vector<Token> tokens_;   // of polled_, without its first; the waiter's own
   size_t first_ = 0;            // the waiter's own
 };
 
