@@ -218,6 +218,7 @@ export class Acceptor<T extends { close(): void }> {
     const operation = this.queue.shift();
     if (operation === null) {
       this.ready.push(connection);
+      if (this.endpoint.polled) this.endpoint.noteUnread();
       return;
     }
     this.over(operation);

@@ -306,9 +306,12 @@ export abstract class ConnectingSocket extends TunableSocket {
     if (this.state === 'failed') this.#renew();
   }
 
-  /** As new after a failure. A fresh socket is, everywhere; a bound one must keep its place. */
+  /**
+   * As new after a failure. A fresh socket is, everywhere; a bound one must keep its place,
+   * and a polled one its descriptor.
+   */
   #renew(): void {
-    if (this.setup.bound) {
+    if (this.setup.bound || this.endpoint.polled) {
       // Where this is refused, the next attempt says why.
       binding.disconnect(this.endpoint.slot, this.endpoint.generation);
       return;

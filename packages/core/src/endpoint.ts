@@ -5,6 +5,7 @@
 import type { DeadlineSink, Sink } from '@sock/native';
 import * as native from '@sock/native';
 import { monotonicMs } from './monotonic.js';
+import type { PollWatcher } from './pollable.js';
 
 /** A part of a socket whose operations can wait: receiving, sending, accepting, connecting. */
 export interface Waiters {
@@ -54,9 +55,11 @@ function trafficNow(): Traffic {
 
 /** The parts that hear of the socket's events; each is made when it is first needed. */
 export interface Parts {
-  receiver: (Waiters & Pick<Sink, 'onChunk' | 'onReadable' | 'onDetached'>) | null;
+  receiver:
+    | (Waiters & { hasUnread: boolean } & Pick<Sink, 'onChunk' | 'onReadable' | 'onDetached'>)
+    | null;
   sender: (Waiters & Pick<Sink, 'onWritable' | 'onDetached'>) | null;
-  acceptor: (Waiters & Pick<Sink, 'onAccepted'>) | null;
+  acceptor: (Waiters & { holdsConnections: boolean } & Pick<Sink, 'onAccepted'>) | null;
   connector: (Waiters & Pick<Sink, 'onWritable'>) | null;
 }
 
@@ -82,6 +85,8 @@ export class Endpoint implements Sink, DeadlineSink, Parts {
   private deadline: { id: number; atMs: number } | null = null;
   private turn = -1;
   private spent = 0;
+  /** The polls of the user that watch the descriptor. */
+  private watchers: Set<PollWatcher> | null = null;
   /** Hears that it was closed, by whomever. */
   onClosed: (() => void) | null = null;
 
@@ -154,6 +159,53 @@ export class Endpoint implements Sink, DeadlineSink, Parts {
     if (--this.waiting > 0) return;
     if (this.slot >= 0) unpin(this.slot);
     if (this.keepsLoop) releaseLoop();
+    if (this.watchers !== null) this.leaveReactor();
+  }
+
+  get polled(): boolean {
+    return this.watchers !== null;
+  }
+
+  get hasUnread(): boolean {
+    return this.receiver?.hasUnread === true || this.acceptor?.holdsConnections === true;
+  }
+
+  /** Something came that nobody waited for: a poll cannot learn of it from the kernel. */
+  noteUnread(): void {
+    for (const watcher of this.watchers ?? []) watcher.onPendingRead();
+  }
+
+  /**
+   * The watcher's poll takes the place of the reactor, which would be woken for nothing; while an
+   * operation waits, both watch.
+   */
+  watch(watcher: PollWatcher): () => void {
+    this.watchers ??= new Set();
+    this.watchers.add(watcher);
+    if (this.waiting === 0) this.leaveReactor();
+    return () => {
+      if (this.watchers?.delete(watcher) === true && this.watchers.size === 0) this.watchers = null;
+    };
+  }
+
+  private leaveReactor(): void {
+    if (this.slot >= 0) binding.leave(this.slot, this.generation);
+  }
+
+  /** Before the descriptor goes: a duplicate of it elsewhere would keep a registration alive. */
+  private leavePolls(): void {
+    const watchers = this.watchers ?? [];
+    this.watchers = null;
+    for (const watcher of watchers) {
+      try {
+        watcher.onClosing();
+      } catch (error) {
+        // The watcher's own trouble: the descriptor must go all the same.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
   }
 
   keepLoop(on: boolean): void {
@@ -230,6 +282,7 @@ export class Endpoint implements Sink, DeadlineSink, Parts {
   /** Closes the descriptor. Whoever waits is told by the caller, afterwards. */
   close(): void {
     if (this.closed) return;
+    this.leavePolls();
     const { slot, generation } = this;
     this.leave();
     binding.close(slot, generation);
@@ -242,6 +295,7 @@ export class Endpoint implements Sink, DeadlineSink, Parts {
     const { slot, generation } = this;
     const fd = binding.detach(slot, generation, nonBlocking);
     if (fd < 0) return fd;
+    this.leavePolls();
     this.finalTraffic = trafficNow();
     this.leave();
     this.onClosed?.();

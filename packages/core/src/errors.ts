@@ -183,6 +183,14 @@ export class HappyEyeballsError extends SocketError {
 }
 brand(HappyEyeballsError);
 
+/** A poll said no: `EEXIST`, `ENOENT`, `EPERM` for what cannot be polled, `ERR_SOCK_CLOSED`, … */
+export class PollError extends SocketError {}
+brand(PollError);
+
+/** A timer of a poll is over (`ERR_SOCK_TIMER_OVER`), and cannot do what was asked. */
+export class TimerError extends SocketError {}
+brand(TimerError);
+
 /** The time that the caller allowed is over. The kernel's own ETIMEDOUT is not this class. */
 export class TimeoutError extends SocketError {
   /** The limit that was set, in milliseconds. */

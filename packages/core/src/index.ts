@@ -16,12 +16,14 @@ export {
   HappyEyeballsError,
   isSocketError,
   lastError,
+  PollError,
   RateLimitError,
   ResolveError,
   SocketClosedError,
   SocketError,
   type SocketErrorDetails,
   TimeoutError,
+  TimerError,
   UnixSocketError,
 } from './errors.js';
 export type {
@@ -53,6 +55,7 @@ export type {
   ConnectSyncOptions,
   OperationOptions,
 } from './operation.js';
+export type { Pollable, Poller, PollWatcher } from './pollable.js';
 export { RateLimiter } from './rate-limiter.js';
 export type { ReceivedFd } from './received-fd.js';
 export { type RelayedBytes, type RelayOptions, relay } from './relay.js';

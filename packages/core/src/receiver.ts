@@ -142,6 +142,12 @@ export class Receiver implements ByteSource {
   putBack(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
     this.unread = this.unread === null ? bytes : Buffer.concat([bytes, this.unread]);
+    if (this.endpoint.polled) this.endpoint.noteUnread();
+  }
+
+  /** Bytes were put back that nobody waits for. */
+  get hasUnread(): boolean {
+    return this.unread !== null;
   }
 
   /** The negative errno that the connection broke with, else 0. */

@@ -33,6 +33,7 @@ import {
   takeOver,
 } from './native-socket.js';
 import type { Limits, OperationOptions } from './operation.js';
+import { checkWatcher, type Pollable, type PollWatcher } from './pollable.js';
 import type { SyncOptions } from './stream-socket.js';
 import { checkAddress } from './target.js';
 import {
@@ -61,7 +62,7 @@ export type ListeningSocket = Omit<Socket, typeof Symbol.asyncIterator> & AsyncI
  * A wrong argument throws a TypeError or RangeError that names it, at the call. On a closed socket
  * every operation throws, or rejects with, `SocketClosedError` (`ERR_SOCK_CLOSED`).
  */
-export class Socket extends ConnectingSocket {
+export class Socket extends ConnectingSocket implements Pollable {
   readonly family: Family;
   readonly type: SocketType;
 
@@ -311,6 +312,26 @@ export class Socket extends ConnectingSocket {
     this.#rejectAll();
     if (closing !== null) this.#tellClosed(closing, true);
     return fd;
+  }
+
+  /**
+   * True when a receive, or an accept, would bring something that is here already, though the
+   * kernel has nothing more: what a reader gave up on, or a connection that was accepted ahead.
+   */
+  pendingRead(): boolean {
+    return this.endpoint.hasUnread;
+  }
+
+  /**
+   * For polls: the watcher hears before the descriptor closes, and when {@link pendingRead} becomes
+   * true. Until the returned function is called, the addon watches the socket only while an
+   * operation waits.
+   *
+   * @throws `SocketClosedError` (`ERR_SOCK_CLOSED`).
+   */
+  joinPoll(watcher: PollWatcher): () => void {
+    checkWatcher(watcher);
+    return this.usable().watch(watcher);
   }
 
   /** Connections for a listening socket, chunks for any other. */

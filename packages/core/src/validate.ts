@@ -98,6 +98,10 @@ export function checkBoolean(name: string, value: unknown): boolean {
   return value;
 }
 
+export function checkFunction(name: string, value: unknown): void {
+  if (typeof value !== 'function') throw invalidType(name, 'a function', value);
+}
+
 /** The elements of an array, as they are now. */
 export function checkArray(name: string, value: unknown, expected: string): unknown[] {
   try {

@@ -209,6 +209,8 @@ const calls: Record<string, Call> = {
   remotePort: (s) => (s.remotePort === undefined ? undefined : 'a port'),
   sendQueueBytes: (s) => s.sendQueueBytes,
   sendQueueMax: (s) => s.sendQueueMax,
+  pendingRead: (s) => s.pendingRead(),
+  joinPoll: (s) => s.joinPoll({ onClosing: () => {}, onPendingRead: () => {} })(),
 };
 
 /**
@@ -322,6 +324,8 @@ const tcp = `
  remotePort              nothing      a port       a port       a port       nothing      nothing
  sendQueueBytes          0            0            0            0            0            0
  sendQueueMax            16777216     16777216     16777216     16777216     16777216     16777216
+ pendingRead             false        false        false        false        false        false
+ joinPoll                nothing      nothing      nothing      nothing      nothing      CLOSED
 
  setFastOpen    nothing    nothing    EINVAL     EINVAL     EINVAL     nothing    nothing    CLOSED
  tcpInfo        closed     closed     syn-sent   established  close-wait  closed   listening  CLOSED

@@ -134,6 +134,7 @@ export function describeHostileValues(backend: 'epoll' | 'poll'): void {
     setFastOpen: [odd],
     setUserTimeout: [odd],
     setTimeout: [time],
+    joinPoll: [odd],
     setTimeouts: [options({ connectTimeout: time, dnsTimeout: time, operationTimeout: time })],
   };
 
