@@ -1,1 +1,10 @@
-export {};
+export { type PollBackend, PollEvents } from './poll-events.js';
+export type { Target } from './registrations.js';
+export {
+  type PollEvent,
+  type PollWaitOptions,
+  SocketPoll,
+  type SocketPollOptions,
+} from './socket-poll.js';
+export type { Timer } from './timer.js';
+export { Waker } from './waker.js';
