@@ -32,6 +32,22 @@ const handlers = {
     for (;;) await socket.sendAll(await socket.recv(READ_SIZE));
   },
 
+  async 'echo-vector'(socket) {
+    for (;;) {
+      const chunk = await socket.recv(READ_SIZE);
+      await socket.sendvAll([chunk.subarray(0, 8), chunk.subarray(8, 24), chunk.subarray(24)]);
+    }
+  },
+
+  async 'echo-pieces'(socket) {
+    for (;;) {
+      const chunk = await socket.recv(READ_SIZE);
+      // As many views are made as for the vector, so that only the sends differ.
+      const pieces = [chunk.subarray(0, 8), chunk.subarray(8, 24), chunk.subarray(24)];
+      await socket.sendAll(pieces.length === 3 ? chunk : pieces[0]);
+    }
+  },
+
   async 'echo-timeout'(socket) {
     for (;;) {
       const chunk = await socket.recv(READ_SIZE, { timeout: TIMEOUT });

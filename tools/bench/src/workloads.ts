@@ -198,6 +198,17 @@ export const WORKLOADS: readonly Workload[] = [
     bars: [{ contender: 'sock-timeout', against: 'sock-loop', limit: 1.1 }],
   },
   {
+    ...ECHO,
+    id: 'vector',
+    title: 'Echo 64 B, 64 connections, sent from three places',
+    contenders: [
+      contender('c', 'echo'),
+      contender('sock', 'echo', 'pieces', 'sendAll of their sum'),
+      contender('sock', 'echo', 'vector', 'sendvAll'),
+    ],
+    bars: [{ contender: 'sock-vector', against: 'sock-pieces', limit: 1.1 }],
+  },
+  {
     kind: 'idle',
     id: 'idle',
     title: 'Idle connections, resident memory of one',
