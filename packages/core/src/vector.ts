@@ -5,6 +5,9 @@ import { invalidType, outOfRange, toBytes } from './validate.js';
 /** The kernel's own limit, IOV_MAX. */
 const elementsMax = 1024;
 
+/** Up to here a loop costs less than a call of `set`, which does much before it copies. */
+const inlineMax = 48;
+
 /** Several places of memory as one: what a caller's array named when the operation began. */
 export class Vector {
   /** Of the views; the addon refuses those that have become shorter since. */
@@ -88,8 +91,10 @@ export function flatten(views: readonly Uint8Array[], length: number): Uint8Arra
 export function copyTo(target: Uint8Array, start: number, views: readonly Uint8Array[]): number {
   let at = start;
   for (const view of views) {
-    target.set(view, at);
-    at += view.length;
+    const { length } = view;
+    if (length > inlineMax) target.set(view, at);
+    else for (let index = 0; index < length; index++) target[at + index] = view[index] as number;
+    at += length;
   }
   return at;
 }
