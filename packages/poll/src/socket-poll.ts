@@ -148,13 +148,14 @@ export class SocketPoll<T extends Target = Target, D = unknown> {
   }
 
   /**
-   * What a wait without a timeout of its own waits for at most: milliseconds, 0 to 2^31−1, or
-   * `Infinity`, the default. Setting anything else throws a TypeError or RangeError.
+   * What a wait without a timeout of its own waits for at most, in milliseconds; `Infinity`, the
+   * default, sets no limit.
    */
   get defaultTimeout(): number {
     return this.#defaultTimeoutMs;
   }
 
+  /** 0 to 2^31−1, or `Infinity`; anything else throws a TypeError or RangeError. */
   set defaultTimeout(timeout: number) {
     this.#defaultTimeoutMs = checkTimeout('defaultTimeout', timeout);
   }
