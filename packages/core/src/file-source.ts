@@ -9,7 +9,13 @@ import { checkInteger, checkOptions, invalidType, invalidValue, outOfRange } fro
  * A regular file: its path, a descriptor, or a `FileHandle` of `node:fs/promises` (anything whose
  * `fd` is a number).
  */
-export type SendableFile = string | number | { readonly fd: number };
+export type SendableFile =
+  | string
+  | number
+  | {
+      /** The descriptor. */
+      readonly fd: number;
+    };
 
 /** Which part of a file is sent. */
 export interface FileRangeOptions {
