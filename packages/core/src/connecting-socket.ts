@@ -61,9 +61,9 @@ export abstract class ConnectingSocket extends TunableSocket {
   connect(host: string, port: number, options?: ConnectMethodOptions): Promise<void> {
     checkInetTarget(host, port, this.family);
     const { fastOpen, ...rest } = checkConnectOptions(options);
-    const limits = this.limitsOf(rest, this.#connectLimits);
-    if (isIP(host) !== 0) return this.#connect({ address: host, port }, limits, fastOpen);
-    return this.#connectByName(host, port, limits, fastOpen);
+    const limits = this.limitsOf(rest, this.connectLimits);
+    if (isIP(host) !== 0) return this.connectWithin({ address: host, port }, limits, fastOpen);
+    return this.connectByName(host, port, limits, fastOpen);
   }
 
   /**
@@ -73,14 +73,14 @@ export abstract class ConnectingSocket extends TunableSocket {
   connectSync(host: string, port: number, options?: ConnectSyncOptions): void {
     checkInetTarget(host, port, this.family);
     const { fastOpen, ...rest } = checkConnectOptions(options);
-    const patience = this.patienceOf(rest, this.#connectLimits);
+    const patience = this.patienceOf(rest, this.connectLimits);
     if (isIP(host) !== 0) {
-      this.#connectSync({ address: host, port }, patience, fastOpen);
+      this.connectAndTell({ address: host, port }, patience, fastOpen);
       return;
     }
     const limitMs = Math.min(patience.leftMs, this.timeouts.dnsTimeout);
-    tryEach(resolveHostSync(host, this.#inetFamily, limitMs), (address) => {
-      this.#connectSync({ address, port }, patience, fastOpen);
+    tryEach(resolveHostSync(host, this.inetFamily, limitMs), (address) => {
+      this.connectAndTell({ address, port }, patience, fastOpen);
     });
   }
 
@@ -97,9 +97,9 @@ export abstract class ConnectingSocket extends TunableSocket {
   connectTo(addresses: readonly ResolvedAddress[], options?: ConnectMethodOptions): Promise<void> {
     const targets = checkResolved(addresses, this.family);
     const { fastOpen, ...rest } = checkConnectOptions(options);
-    const limits = this.limitsOf(rest, this.#connectLimits);
-    return this.#connecting(limits, async () => {
-      await this.#attemptEach(ofFamily(targets, this.family), limits, 0, fastOpen);
+    const limits = this.limitsOf(rest, this.connectLimits);
+    return this.connecting(limits, async () => {
+      await this.attemptEach(ofFamily(targets, this.family), limits, 0, fastOpen);
     });
   }
 
@@ -107,11 +107,11 @@ export abstract class ConnectingSocket extends TunableSocket {
   connectToSync(addresses: readonly ResolvedAddress[], options?: ConnectSyncOptions): void {
     const targets = checkResolved(addresses, this.family);
     const { fastOpen, ...rest } = checkConnectOptions(options);
-    const patience = this.patienceOf(rest, this.#connectLimits);
+    const patience = this.patienceOf(rest, this.connectLimits);
     this.usable();
-    this.#checkConnectable();
+    this.checkConnectable();
     tryEach(ofFamily(targets, this.family), (target) => {
-      this.#connectSync(target, patience, fastOpen);
+      this.connectAndTell(target, patience, fastOpen);
     });
   }
 
@@ -126,7 +126,7 @@ export abstract class ConnectingSocket extends TunableSocket {
     if (this.setup.connector !== null) throw busyError('tryConnect', 'a connect');
     let result: number;
     if (target !== undefined) {
-      this.#checkConnectable();
+      this.checkConnectable();
       this.setup.target = target;
       this.endpoint.sinceMs = timeIfObserved();
       result = startConnect(this.endpoint, target, false);
@@ -142,10 +142,10 @@ export abstract class ConnectingSocket extends TunableSocket {
     this.setState(result === 0 ? 'connected' : 'failed');
     if (result < 0) {
       const error = systemError(result, { syscall: 'connect', ...this.setup.target });
-      this.#tellFailure(this.setup.target, error);
+      this.tellFailure(this.setup.target, error);
       throw error;
     }
-    this.#tellSuccess();
+    this.tellSuccess();
     return true;
   }
 
@@ -156,13 +156,13 @@ export abstract class ConnectingSocket extends TunableSocket {
    */
   connectUnix(path: string, options?: OperationOptions): Promise<void> {
     const target = unixTarget(path, this.family);
-    return this.#connect(target, this.limitsOf(options, this.#connectLimits));
+    return this.connectWithin(target, this.limitsOf(options, this.connectLimits));
   }
 
   /** Blocks this thread's event loop: {@link connectUnix}, waiting up to `timeout`. */
   connectUnixSync(path: string, options?: SyncOptions): void {
     const target = unixTarget(path, this.family);
-    this.#connectSync(target, this.patienceOf(options, this.#connectLimits));
+    this.connectAndTell(target, this.patienceOf(options, this.connectLimits));
   }
 
   /** @internal */
@@ -171,24 +171,29 @@ export abstract class ConnectingSocket extends TunableSocket {
     this.ready = state === 'connected';
   }
 
-  get #connectLimits(): Limits {
+  private get connectLimits(): Limits {
     return { signal: undefined, timeoutMs: this.timeouts.connectTimeout };
   }
 
-  #connect(target: Target, limits: Limits, fastOpen = false): Promise<void> {
-    return this.#connecting(limits, () => this.#attempt(target, limits, fastOpen));
+  private connectWithin(target: Target, limits: Limits, fastOpen = false): Promise<void> {
+    return this.connecting(limits, () => this.attempt(target, limits, fastOpen));
   }
 
-  #connectByName(host: string, port: number, limits: Limits, fastOpen: boolean): Promise<void> {
-    return this.#connecting(limits, async () => {
+  private connectByName(
+    host: string,
+    port: number,
+    limits: Limits,
+    fastOpen: boolean,
+  ): Promise<void> {
+    return this.connecting(limits, async () => {
       const start = monotonicMs();
-      const addresses = await this.#lookUp(host, limits);
+      const addresses = await this.lookUp(host, limits);
       const targets = addresses.map((address) => ({ address, port }));
-      await this.#attemptEach(targets, limits, monotonicMs() - start, fastOpen);
+      await this.attemptEach(targets, limits, monotonicMs() - start, fastOpen);
     });
   }
 
-  async #attemptEach(
+  private async attemptEach(
     targets: Target[],
     limits: Limits,
     spentMs: number,
@@ -198,15 +203,15 @@ export abstract class ConnectingSocket extends TunableSocket {
     let attempts = 0;
     await inOrder(targets, timeoutMs, spentMs, (target, shareMs) => {
       this.usable(signal);
-      if (attempts++ > 0) this.#renew();
-      return this.#attempt(target, { signal, timeoutMs: shareMs }, fastOpen);
+      if (attempts++ > 0) this.renew();
+      return this.attempt(target, { signal, timeoutMs: shareMs }, fastOpen);
     });
   }
 
   /** Runs what connects; it is the only one to do so, and ends when the socket is closed. */
-  async #connecting(limits: Limits, run: () => Promise<void>): Promise<void> {
+  private async connecting(limits: Limits, run: () => Promise<void>): Promise<void> {
     this.usable(limits.signal);
-    this.#checkConnectable();
+    this.checkConnectable();
     this.setState('connecting');
     try {
       await run();
@@ -216,10 +221,10 @@ export abstract class ConnectingSocket extends TunableSocket {
     }
     if (this.endpoint.closed) throw closedError();
     this.setState('connected');
-    this.#tellSuccess();
+    this.tellSuccess();
   }
 
-  async #attempt(target: Target, limits: Limits, fastOpen: boolean): Promise<void> {
+  private async attempt(target: Target, limits: Limits, fastOpen: boolean): Promise<void> {
     this.endpoint.sinceMs = timeIfObserved();
     const connector = new Connector(this.endpoint, target);
     this.setup.connector = connector;
@@ -228,7 +233,7 @@ export abstract class ConnectingSocket extends TunableSocket {
       this.fastOpenOnConnect(fastOpen);
       await connector.run(limits);
     } catch (error) {
-      this.#tellFailure(target, error);
+      this.tellFailure(target, error);
       throw error;
     } finally {
       this.setup.connector = null;
@@ -236,13 +241,13 @@ export abstract class ConnectingSocket extends TunableSocket {
     }
   }
 
-  async #lookUp(host: string, { signal, timeoutMs }: Limits): Promise<string[]> {
+  private async lookUp(host: string, { signal, timeoutMs }: Limits): Promise<string[]> {
     const closing = new AbortController();
     const either =
       signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal]);
     this.setup.connector = { close: () => closing.abort() };
     try {
-      return await resolveHost(host, this.#inetFamily, {
+      return await resolveHost(host, this.inetFamily, {
         signal: either,
         timeoutMs: Math.min(timeoutMs, this.timeouts.dnsTimeout),
       });
@@ -251,23 +256,23 @@ export abstract class ConnectingSocket extends TunableSocket {
     }
   }
 
-  #connectSync(target: Target, patience: Patience, fastOpen = false): void {
+  private connectAndTell(target: Target, patience: Patience, fastOpen = false): void {
     this.usable();
-    this.#checkConnectable();
+    this.checkConnectable();
     this.setState('failed');
     this.endpoint.sinceMs = timeIfObserved();
     try {
       this.fastOpenOnConnect(fastOpen);
-      this.#connectBlocking(target, patience);
+      this.connectBlocking(target, patience);
     } catch (error) {
-      this.#tellFailure(target, error);
+      this.tellFailure(target, error);
       throw error;
     }
     this.setState('connected');
-    this.#tellSuccess();
+    this.tellSuccess();
   }
 
-  #connectBlocking(target: Target, patience: Patience): void {
+  private connectBlocking(target: Target, patience: Patience): void {
     let result = startConnect(this.endpoint, target, false);
     while (result !== 0) {
       if (result === -Errno.EINPROGRESS) {
@@ -282,35 +287,35 @@ export abstract class ConnectingSocket extends TunableSocket {
     }
   }
 
-  #tellSuccess(): void {
+  private tellSuccess(): void {
     count('socket_connect_success');
     const { sinceMs } = this.endpoint;
     this.endpoint.sinceMs = timeIfObserved();
     tellConnected(this, sinceMs);
   }
 
-  #tellFailure(target: Target | undefined, error: unknown): void {
+  private tellFailure(target: Target | undefined, error: unknown): void {
     count('socket_connect_failure');
     const { sinceMs } = this.endpoint;
     this.endpoint.sinceMs = undefined;
     tellConnectFailed(this, target, sinceMs, error);
   }
 
-  #checkConnectable(): void {
+  private checkConnectable(): void {
     if (this.state === 'connecting') {
       throw new SocketError('a connect is under way', { code: 'EALREADY', syscall: 'connect' });
     }
     if (this.state === 'connected' || this.state === 'listening') {
       throw new SocketError('the socket is in use', { code: 'EISCONN', syscall: 'connect' });
     }
-    if (this.state === 'failed') this.#renew();
+    if (this.state === 'failed') this.renew();
   }
 
   /**
    * As new after a failure. A fresh socket is, everywhere; a bound one must keep its place,
    * and a polled one its descriptor.
    */
-  #renew(): void {
+  private renew(): void {
     if (this.setup.bound || this.endpoint.polled) {
       // Where this is refused, the next attempt says why.
       binding.disconnect(this.endpoint.slot, this.endpoint.generation);
@@ -326,7 +331,7 @@ export abstract class ConnectingSocket extends TunableSocket {
     this.choose(this.endpoint);
   }
 
-  get #inetFamily(): 'ipv4' | 'ipv6' {
+  private get inetFamily(): 'ipv4' | 'ipv6' {
     return this.family === 'ipv6' ? 'ipv6' : 'ipv4';
   }
 }

@@ -17,7 +17,6 @@ import {
   tellClosed,
   timeIfObserved,
 } from './diagnostics.js';
-import { Endpoint } from './endpoint.js';
 import { AbortError, busyError, closedError, SocketError, systemError } from './errors.js';
 import { closeWhenForgotten, notForgotten } from './forgotten.js';
 import { iterationEnd, StepIterator } from './iterators.js';
@@ -72,7 +71,7 @@ export class Socket extends ConnectingSocket implements Pollable {
    */
   constructor(options: SocketOptions) {
     const existing = existingOr(options);
-    super((owner) => new Endpoint(owner, existing.slot, existing.generation));
+    super(existing.slot, existing.generation);
     this.family = existing.family;
     this.type = existing.type;
     closeWhenForgotten(this.endpoint);
@@ -144,22 +143,22 @@ export class Socket extends ConnectingSocket implements Pollable {
 
   /** The address, path or `@name`; undefined while there is none. */
   get localAddress(): string | undefined {
-    return this.#local?.host;
+    return this.localName?.host;
   }
 
   /** 1 to 65,535; undefined while there is none, and for a Unix socket. */
   get localPort(): number | undefined {
-    return this.#local?.port || undefined;
+    return this.localName?.port || undefined;
   }
 
   /** The peer's address, also after it reset the connection; undefined when there was none. */
   get remoteAddress(): string | undefined {
-    return this.#remote?.host;
+    return this.remoteName?.host;
   }
 
   /** The peer's port, for as long as {@link remoteAddress} tells; undefined for a Unix socket. */
   get remotePort(): number | undefined {
-    return this.#remote?.port || undefined;
+    return this.remoteName?.port || undefined;
   }
 
   /**
@@ -213,7 +212,7 @@ export class Socket extends ConnectingSocket implements Pollable {
     const backlog = checked.backlog ?? backlogDefault;
     checkInteger('options.backlog', backlog, 1, 2 ** 31 - 1);
     const { slot, generation } = this.usable();
-    const local = this.#local;
+    const local = this.localName;
     if (local === undefined) {
       throw new SocketError('listen EDESTADDRREQ: the socket is not bound; call bind first', {
         code: 'EDESTADDRREQ',
@@ -237,14 +236,14 @@ export class Socket extends ConnectingSocket implements Pollable {
    * @see accept(2)
    */
   accept(options?: OperationOptions): Promise<Socket> {
-    return this.#accept(this.limitsOf(options, this.limits));
+    return this.acceptWithin(this.limitsOf(options, this.limits));
   }
 
   /** Blocks this thread's event loop: {@link accept}, waiting up to `timeout`. */
   acceptSync(options?: SyncOptions): Socket {
     const patience = this.patienceOf(options);
     for (;;) {
-      const connection = this.#tryAccept('acceptSync');
+      const connection = this.acceptOne('acceptSync');
       if (connection !== null) return connection;
       patience.wait(this.endpoint, PollIn, 'accept');
     }
@@ -255,12 +254,12 @@ export class Socket extends ConnectingSocket implements Pollable {
    * and `ERR_SOCK_BUSY` while an `accept` waits.
    */
   tryAccept(): Socket | null {
-    return this.#tryAccept('tryAccept');
+    return this.acceptOne('tryAccept');
   }
 
   /** @internal As {@link tryAccept}, also while an `accept` waits: for a server that stops. */
   acceptWaiting(): Socket | null {
-    return this.#accepting().tryAccept();
+    return this.accepting().tryAccept();
   }
 
   /**
@@ -275,8 +274,8 @@ export class Socket extends ConnectingSocket implements Pollable {
     this.sender?.close();
     notForgotten(this.endpoint);
     this.endpoint.close();
-    this.#rejectAll();
-    if (closing !== null) this.#tellClosed(closing, false);
+    this.rejectAll();
+    if (closing !== null) this.tellClosed(closing, false);
   }
 
   /**
@@ -309,8 +308,8 @@ export class Socket extends ConnectingSocket implements Pollable {
     if (fd < 0) throw lastCallError(fd, {});
     this.ready = false;
     notForgotten(this.endpoint);
-    this.#rejectAll();
-    if (closing !== null) this.#tellClosed(closing, true);
+    this.rejectAll();
+    if (closing !== null) this.tellClosed(closing, true);
     return fd;
   }
 
@@ -337,13 +336,13 @@ export class Socket extends ConnectingSocket implements Pollable {
   /** Connections for a listening socket, chunks for any other. */
   override [Symbol.asyncIterator](): AsyncIterableIterator<Buffer> {
     if (this.state !== 'listening') return super[Symbol.asyncIterator]();
-    this.#accepting().beginIteration();
-    const connections = new StepIterator(() => this.#acceptStep());
+    this.accepting().beginIteration();
+    const connections = new StepIterator(() => this.acceptStep());
     // One class for both roles: ListeningSocket is the type under which this is seen.
     return connections as unknown as AsyncIterableIterator<Buffer>;
   }
 
-  #tellClosed(event: ConnectionEvent, detached: boolean): void {
+  private tellClosed(event: ConnectionEvent, detached: boolean): void {
     const { bytesRead, bytesWritten } = this;
     const errno = this.sender?.failure || this.receiver?.failure || 0;
     const { remoteAddress: address, remotePort: port } = event;
@@ -353,7 +352,7 @@ export class Socket extends ConnectingSocket implements Pollable {
   }
 
   /** Who waits for something that will not come any more. */
-  #rejectAll(): void {
+  private rejectAll(): void {
     this.receiver?.close();
     this.rejectThrottled();
     this.setupIfAny?.acceptor?.close();
@@ -371,33 +370,33 @@ export class Socket extends ConnectingSocket implements Pollable {
   }
 
   /** What keeps the socket from accepting. */
-  #unlistening(): SocketError | undefined {
+  private unlistening(): SocketError | undefined {
     if (this.endpoint.closed) return closedError();
     if (this.state === 'listening') return undefined;
     return new SocketError('the socket does not listen', { code: 'EINVAL', syscall: 'accept' });
   }
 
-  #accept(limits: Limits): Promise<Socket> {
-    const error = this.#unlistening();
+  private acceptWithin(limits: Limits): Promise<Socket> {
+    const error = this.unlistening();
     if (error !== undefined) return Promise.reject(error);
     if (limits.signal?.aborted) return Promise.reject(new AbortError(limits.signal));
-    return this.#accepting().accept(limits);
+    return this.accepting().accept(limits);
   }
 
-  #acceptStep(): Promise<IteratorResult<Socket, undefined>> {
+  private acceptStep(): Promise<IteratorResult<Socket, undefined>> {
     if (this.endpoint.closed) return Promise.resolve(iterationEnd);
-    return this.#accepting().step(this.limits);
+    return this.accepting().step(this.limits);
   }
 
-  #tryAccept(verb: string): Socket | null {
-    const error = this.#unlistening();
+  private acceptOne(verb: string): Socket | null {
+    const error = this.unlistening();
     if (error !== undefined) throw error;
-    const acceptor = this.#accepting();
+    const acceptor = this.accepting();
     if (acceptor.waiting) throw busyError(verb, 'an accept');
     return acceptor.tryAccept();
   }
 
-  #accepting(): Acceptor<Socket> {
+  private accepting(): Acceptor<Socket> {
     if (this.setup.acceptor === null) {
       const { family, type } = this;
       const adopt = (slot: number, generation: number): Socket => {
@@ -412,11 +411,11 @@ export class Socket extends ConnectingSocket implements Pollable {
     return this.setup.acceptor;
   }
 
-  get #local(): SocketName | undefined {
+  private get localName(): SocketName | undefined {
     return nameOf(this.endpoint, this.family, false);
   }
 
-  get #remote(): SocketName | undefined {
+  private get remoteName(): SocketName | undefined {
     return this.state === 'connected' ? nameOf(this.endpoint, this.family, true) : undefined;
   }
 }

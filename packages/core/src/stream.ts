@@ -3,7 +3,7 @@ import { types } from 'node:util';
 import { binding, PollIn, PollOut } from '@sock/native';
 import { Patience } from './blocking.js';
 import { TakenSocket, type TakenStream } from './duplex/taken-stream.js';
-import type { Endpoint } from './endpoint.js';
+import { Endpoint } from './endpoint.js';
 import {
   AbortError,
   closedError,
@@ -53,8 +53,8 @@ export abstract class Stream {
   private queueMax = sendQueueMaxDefault;
 
   /** @internal */
-  protected constructor(makeEndpoint: (owner: object) => Endpoint) {
-    this.endpoint = makeEndpoint(this);
+  protected constructor(slot: number, generation: number) {
+    this.endpoint = new Endpoint(this, slot, generation);
   }
 
   /** @internal The limits of operations that are given none. */
