@@ -95,12 +95,18 @@ function descriptorOf(value: unknown): number | undefined {
   }
 }
 
+function hasOwnLength(options: object): boolean {
+  return Object.hasOwn(options, 'length') || !('length' in options);
+}
+
 /** The range, and what is left for whoever checks limits. */
 export function checkRange<T extends FileRangeOptions>(
   options: T | undefined,
   others: readonly (keyof T & string)[],
 ): { range: FileRange; rest: Partial<Omit<T, 'offset' | 'length'>> } {
   const checked = checkOptions<T>(options, [...rangeKeys, ...others]);
+  // Many things have a length that are no options, a view of memory among them.
+  if (!hasOwnLength(checked)) throw invalidType('options', 'an object of options', options);
   const { offset = 0, length = 0, ...rest } = checked;
   checkInteger('options.offset', offset, 0, Number.MAX_SAFE_INTEGER);
   checkInteger('options.length', length, 0, Number.MAX_SAFE_INTEGER);

@@ -187,6 +187,18 @@ it('a file of a kind that does not know its size is sent to its end', async () =
   expect(await far.recv()).toEqual(expected);
 });
 
+it('memory in the place of options is refused, though it has a length', () => {
+  const [near, far] = Socket.pair();
+  try {
+    for (const options of [new Uint8Array(0), Object.create(Uint8Array.prototype)]) {
+      expect(() => near.trySendFile('any', options)).toThrow('"options"');
+    }
+  } finally {
+    near.close();
+    far.close();
+  }
+});
+
 it('a path of a seqpacket socket, and any other file, are refused', async () => {
   const [near, far] = Socket.pair('seqpacket');
   cleanup.add(near);
