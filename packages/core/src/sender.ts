@@ -41,9 +41,9 @@ function flushCorks(): void {
   for (const sender of corked.splice(0)) sender.flush();
 }
 
-export class Sender {
+/** Is its own queue: with a thousand busy sockets every object on the way is out of the cache. */
+export class Sender extends OperationQueue<SendOperation | ShutdownOperation> {
   private readonly endpoint: Endpoint;
-  private readonly queue = new OperationQueue<SendOperation | ShutdownOperation>();
   private cork: Cork | null = null;
   private queuedBytes = 0;
   private turn = -1;
@@ -57,6 +57,7 @@ export class Sender {
   queueMax: number;
 
   constructor(endpoint: Endpoint, queueMax: number, mayJoin: boolean) {
+    super();
     this.endpoint = endpoint;
     this.queueMax = queueMax;
     this.mayJoin = mayJoin;
@@ -76,7 +77,7 @@ export class Sender {
       return cork.add(bytes);
     }
     if (length <= corkedMax && limits === noLimits && this.mayJoin && this.failure === 0) {
-      if (this.queue.head !== null) return this.addToQueue(bytes);
+      if (this.head !== null) return this.addToQueue(bytes);
       if (this.shouldCork()) return this.addToCork(bytes);
     }
     const sent = this.sendNow(bytes);
@@ -124,7 +125,7 @@ export class Sender {
    */
   tryOnce(operation: SendOperation, mayBlock = false): number | null {
     this.flush();
-    if (this.queue.head !== null) return null;
+    if (this.head !== null) return null;
     if (operation.sent === operation.length) return 0;
     const sent = this.transmit(operation, false, mayBlock);
     if (sent === -EAGAIN) return null;
@@ -155,7 +156,7 @@ export class Sender {
         else reject(systemError(result, { syscall: 'shutdown' }));
         this.halfClosed ||= endsSending && result === 0;
       }, reject);
-      if (this.queue.head === null) operation.resolve();
+      if (this.head === null) operation.resolve();
       else this.enqueue(operation, limits);
     });
   }
@@ -180,7 +181,7 @@ export class Sender {
       operation.reject(operation.errorFor(sent, 0));
       recycle(operation);
     } else {
-      this.queue.push(operation);
+      this.push(operation);
       this.queuedBytes += operation.length - operation.sent;
       this.endpoint.set(WantWrite);
     }
@@ -190,7 +191,7 @@ export class Sender {
   flushAll(mayBlock = false): boolean {
     this.flush();
     this.drain(false, mayBlock);
-    return this.queue.head === null;
+    return this.head === null;
   }
 
   /** Takes away from those who wait: the socket is about to be closed. */
@@ -212,7 +213,7 @@ export class Sender {
 
   /** Sees to it that the first of the queue is served: in the next turn, or when there is room. */
   private carryOn(): void {
-    const { head } = this.queue;
+    const { head } = this;
     if (head === null || (head instanceof SendOperation && head.stalled)) return;
     if (this.endpoint.has(Writable)) this.resume();
     else this.endpoint.set(WantWrite);
@@ -220,8 +221,8 @@ export class Sender {
 
   /** Sends from the front of the queue until the kernel is full, or this turn's share is spent. */
   private drain(inTurn: boolean, mayBlock = false): void {
-    while (this.queue.head !== null && (!inTurn || this.endpoint.budgetLeft)) {
-      const operation = this.queue.head;
+    while (this.head !== null && (!inTurn || this.endpoint.budgetLeft)) {
+      const operation = this.head;
       if (operation instanceof ShutdownOperation) {
         this.leave(operation);
         operation.disarm();
@@ -255,12 +256,12 @@ export class Sender {
 
   expire(nowMs: number): number {
     // The kernel may have room again and its event be still on the way.
-    if (this.queue.earliestDeadline() <= nowMs) this.drain(false);
+    if (this.earliestDeadline() <= nowMs) this.drain(false);
     const isOverdue = ({ deadlineMs }: Operation): boolean => deadlineMs <= nowMs;
     this.giveUpAll(isOverdue, ({ timeoutMs }, bytesTransferred) => {
       return new TimeoutError('send', timeoutMs, { bytesTransferred });
     });
-    return this.queue.earliestDeadline();
+    return this.earliestDeadline();
   }
 
   private resume(): void {
@@ -289,7 +290,7 @@ export class Sender {
   private addToCork(bytes: Uint8Array): Promise<void> {
     if (this.cork !== null && !this.cork.hasRoomFor(bytes.length)) {
       this.flush();
-      if (this.queue.head !== null) return this.addToQueue(bytes);
+      if (this.head !== null) return this.addToQueue(bytes);
     }
     if (this.cork === null) {
       this.cork = new Cork();
@@ -302,7 +303,7 @@ export class Sender {
   /** Behind others that wait, small sends share blocks too: fewer calls, once there is room. */
   private addToQueue(bytes: Uint8Array): Promise<void> {
     const { length } = bytes;
-    const { tail } = this.queue;
+    const { tail } = this;
     if (length === 0) return done;
     if (this.queuedBytes + length > this.queueMax) {
       return Promise.reject(this.queueFullError(length, 0));
@@ -328,7 +329,7 @@ export class Sender {
   /** Nobody is ahead, there is something to send, and this turn's share is not used up. */
   private mayTry(length: number): boolean {
     if (this.cork !== null) this.flush();
-    return this.queue.head === null && length > 0 && this.endpoint.budgetLeft;
+    return this.head === null && length > 0 && this.endpoint.budgetLeft;
   }
 
   private transmit(operation: SendOperation, wait: boolean, mayBlock: boolean): number {
@@ -362,7 +363,7 @@ export class Sender {
     }
     operation.sent = sent;
     const left = operation.queued;
-    if (left > 0 && this.queue.head !== null && this.queuedBytes + left > this.queueMax) {
+    if (left > 0 && this.head !== null && this.queuedBytes + left > this.queueMax) {
       operation.reject(this.queueFullError(left, sent));
       return;
     }
@@ -377,18 +378,18 @@ export class Sender {
         this.giveUp(operation, (count) => new AbortError(signal, count));
       });
     }
-    this.queue.push(operation);
+    this.push(operation);
     if (operation instanceof SendOperation) this.queuedBytes += operation.queued;
     this.endpoint.beginWait();
     if (operation.deadlineMs !== Number.POSITIVE_INFINITY) {
       this.endpoint.watchDeadline(operation.deadlineMs);
     }
-    if (this.queue.head === operation) this.carryOn();
+    if (this.head === operation) this.carryOn();
   }
 
   /** The operation is over and leaves the queue. */
   private leave(operation: SendOperation | ShutdownOperation): void {
-    this.queue.remove(operation);
+    this.remove(operation);
     if (operation instanceof SendOperation) this.queuedBytes -= operation.queued;
     this.endpoint.endWait();
   }
@@ -401,7 +402,7 @@ export class Sender {
   }
 
   private failAll(errorOf: (bytesTransferred: number) => Error): void {
-    for (let operation = this.queue.head; operation !== null; operation = this.queue.head) {
+    for (let operation = this.head; operation !== null; operation = this.head) {
       this.leave(operation);
       operation.reject(errorOf(operation instanceof SendOperation ? operation.sent : 0));
       if (operation instanceof SendOperation) recycle(operation);
@@ -432,7 +433,7 @@ export class Sender {
         }),
       );
     }
-    if (this.queue.head === null) this.endpoint.clear(WantWrite);
+    if (this.head === null) this.endpoint.clear(WantWrite);
   }
 
   /** Looks anew each time: giving up on one may have taken others with it. */
@@ -440,10 +441,10 @@ export class Sender {
     condition: (operation: SendOperation | ShutdownOperation) => boolean,
     errorOf: (operation: Operation, bytesTransferred: number) => Error,
   ): void {
-    for (let found = this.queue.find(condition); found !== null; ) {
+    for (let found = this.find(condition); found !== null; ) {
       const operation = found;
       this.giveUp(operation, (bytesTransferred) => errorOf(operation, bytesTransferred));
-      found = this.queue.find(condition);
+      found = this.find(condition);
     }
   }
 
