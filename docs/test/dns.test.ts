@@ -2,9 +2,6 @@ import { join } from 'node:path';
 import { describeWithPeers, launch } from '@sock/testing';
 import { expectOutput, run } from './example.js';
 
-// A machine that is busy takes its time to start processes.
-jest.setTimeout(30_000);
-
 const nameServer = join(__dirname, '..', '..', 'packages', 'dns', 'test', 'name_server.py');
 
 describe('of names, the example', () => {

@@ -1,9 +1,6 @@
 import { describeWithPeers, openNetwork, runScript } from '@sock/testing';
 import { bodyOf, expectOutput, run } from './example.js';
 
-// A busy machine takes its time to make namespaces and processes.
-jest.setTimeout(30_000);
-
 describe('of options, the example', () => {
   it('tuning tells what the kernel has made of it', async () => {
     expectOutput(await run('tuning'), [

@@ -1,8 +1,5 @@
 import { describeWithPeers, runScript } from '@sock/testing';
 
-// Every system call of a traced process takes its time.
-jest.setTimeout(60_000);
-
 const tools = `
   const { connect, listen, Socket } = require('@sock/core');
   const tell = (value) => console.log(JSON.stringify(value));

@@ -21,7 +21,7 @@ it.each([
   'on %s, %i connections leave no descriptor and no memory behind',
   async (backend, total) => {
     const env = { SOCK_BACKEND: backend, ...lenientSanitizer };
-    const server = startChild('crowd', { args: ['server'], env, nodeArgs, timeoutMs: 60_000 });
+    const server = startChild('crowd', { args: ['server'], env, nodeArgs, timeoutMs: 120_000 });
     const clientArgs = ['clients', await server.line(), total];
     const before = await ask(server);
     const clients = await runChild<Report[]>('crowd', { args: clientArgs, env, nodeArgs });
@@ -40,5 +40,5 @@ it.each([
     // What the allocator keeps after the first round serves the later ones.
     expect(last.rssBytes - first.rssBytes).toBeLessThan(16 * 1024 * 1024);
   },
-  60_000,
+  120_000,
 );

@@ -12,9 +12,6 @@ import {
 } from '@sock/testing';
 import { Cleanup, connectedPair, listening } from './support/states.js';
 
-// A busy machine takes its time to make processes.
-jest.setTimeout(30_000);
-
 let cleanup: Cleanup;
 let before: number;
 beforeEach(() => {

@@ -13,9 +13,6 @@ import { readCounters } from '@sock/native';
 import { describeWithPeers, openNetwork, runScript } from '@sock/testing';
 import { Cleanup, connectedPair, fullListener, listening } from './support/states.js';
 
-// A busy machine takes its time to make processes.
-jest.setTimeout(30_000);
-
 const names = ['accept', 'connect', 'connect-error', 'close'] as const;
 type Told = [name: string, message: Partial<CloseEvent & ConnectErrorEvent>];
 

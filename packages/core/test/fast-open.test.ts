@@ -3,9 +3,6 @@ import { connect, Socket } from '@sock/core';
 import { describeWithPeers, type Namespace, openNetwork, runScript } from '@sock/testing';
 import { Cleanup, listening } from './support/states.js';
 
-// A busy machine takes its time to make namespaces and processes.
-jest.setTimeout(30_000);
-
 let cleanup: Cleanup;
 beforeEach(() => {
   cleanup = new Cleanup();

@@ -18,5 +18,5 @@ describe('a limiter that threads share', () => {
     // A thread that is terminated may have drawn and not said so: two tokens, of each of eight. A
     // nanosecond's tokens are lost to rounding by every draw: one in 20,000.
     expect(total).toBeGreaterThan(atLeast * (1 - 1e-3) - 20);
-  }, 40_000);
+  });
 });

@@ -8,9 +8,6 @@ import {
   seeded,
 } from '@sock/testing';
 
-// A machine that is busy takes its time to make namespaces and processes.
-jest.setTimeout(30_000);
-
 const python = join(__dirname, 'peer.py');
 
 /** What a script tells of an error that it caught. */

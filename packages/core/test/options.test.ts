@@ -3,9 +3,6 @@ import { connect, listen, Socket } from '@sock/core';
 import { describeWithPeers, openNetwork, runScript, useFolder } from '@sock/testing';
 import { Cleanup, connectedPair, listening } from './support/states.js';
 
-// A busy machine takes its time to make namespaces and processes.
-jest.setTimeout(30_000);
-
 let cleanup: Cleanup;
 beforeEach(() => {
   cleanup = new Cleanup();

@@ -14,9 +14,6 @@ import {
 } from '@sock/testing';
 import { Cleanup, connectedPair, type Family } from './support/states.js';
 
-// Every system call of a traced process takes its time.
-jest.setTimeout(60_000);
-
 const sum = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
 let cleanup: Cleanup;

@@ -22,9 +22,6 @@ const pieceMax = 256 * 1024;
 /** More than any socket of these tests takes while nobody reads. */
 const large = 32 * 1024 * 1024;
 
-// Every system call of a traced process takes its time.
-jest.setTimeout(60_000);
-
 const file = useFolder();
 let cleanup: Cleanup;
 beforeEach(() => {

@@ -11,7 +11,7 @@ describe.each([
     runChild('workers', {
       args: [way, ...args],
       env: { SOCK_BACKEND: backend, ...(way === 'exit while busy' ? lenientSanitizer : {}) },
-      timeoutMs: 60_000,
+      timeoutMs: 120_000,
     });
 
   it('serve one port together', async () => {
@@ -37,5 +37,5 @@ describe.each([
     const { report, ...end } = await run('terminate many', times);
     expect(end).toMatchObject(clean);
     expect(report).toEqual({ left: 0 });
-  }, 60_000);
+  }, 120_000);
 });

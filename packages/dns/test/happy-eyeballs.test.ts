@@ -16,9 +16,6 @@ import {
 } from '@sock/testing';
 import { filesFor, openNamed, told } from './support.js';
 
-// A machine that is busy takes its time to make namespaces and processes.
-jest.setTimeout(30_000);
-
 const prelude = `
   const { connectHappyEyeballs, raceTrace, AddressMemory } = require('@sock/dns');
   const { connect } = require('@sock/core');

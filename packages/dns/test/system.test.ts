@@ -1,9 +1,6 @@
 import { describeWithPeers } from '@sock/testing';
 import { askedFor, filesFor, openNamed, told } from './support.js';
 
-// A machine that is busy takes its time to make namespaces and processes.
-jest.setTimeout(30_000);
-
 const timedOut = { name: 'TimeoutError', code: 'ERR_SOCK_TIMEOUT' };
 const closed = { name: 'SocketClosedError', code: 'ERR_SOCK_CLOSED' };
 

@@ -15,7 +15,7 @@ describe('the bench', () => {
       output: expect.not.stringContaining('FAILED'),
     });
     expect(stdout).toContain('echo-64: C epoll ok; @sock/core ok');
-  }, 60_000);
+  }, 120_000);
 
   it('refuses a workload that it does not know, and lists those it does', () => {
     const { status, stderr } = bench('--smoke', 'no-such-work');

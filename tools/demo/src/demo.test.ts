@@ -23,7 +23,7 @@ describe('npm start', () => {
     expect(stdout).toMatch(/8\.2 MiB with a limit of 8 MiB\/s: [\d,]+ bytes, SHA-256 /);
     expect(stdout).toMatch(/MiB\/s of 8 allowed, after the burst.* none /);
     expect(stdout).toContain('9 MiB through a slow reader: 18,874,368 bytes, SHA-256 ');
-  }, 60_000);
+  }, 120_000);
 
   it('says what went wrong, goes on, and ends with an error', async () => {
     const { code, stdout } = await runScript(`

@@ -8,9 +8,6 @@ import {
   seeded,
 } from '@sock/testing';
 
-// Processes and namespaces take their time to start, under a sanitizer most of all.
-jest.setTimeout(30_000);
-
 /** Prints its port, and gives back what comes. */
 const echo = `
   import socket

@@ -10,7 +10,7 @@ export interface ChildOptions {
   env?: Readonly<Record<string, string>>;
   /** The most descriptors that it may have. */
   descriptorsMax?: number;
-  /** It is killed, and its promise rejected, after this time. Default 20 s. */
+  /** It is killed, and its promise rejected, after this time. Default 50 s. */
   timeoutMs?: number;
 }
 
@@ -82,7 +82,7 @@ export function startChild<T>(name: string, options: ChildOptions = {}): Child<T
     stderr += text;
   });
   const ended = new Promise<ChildResult<T>>((resolve, reject) => {
-    const timeoutMs = options.timeoutMs ?? 20_000;
+    const timeoutMs = options.timeoutMs ?? 50_000;
     const timer = setTimeout(() => {
       child.kill('SIGKILL');
       reject(new Error(`${name} still ran after ${timeoutMs} ms:\n${stdout}${stderr}`));
