@@ -81,6 +81,9 @@ function ctest(folder, sanitize) {
   return result;
 }
 
+/** Jest waits for whatever its tests leave open, and so would we. Then it has failed. */
+const jestLimitMs = 12 * 60_000;
+
 function jest(args, more = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'sock-check-'));
   const report = join(folder, 'jest.json');
@@ -89,7 +92,12 @@ function jest(args, more = {}) {
     const { status } = spawnSync(
       process.execPath,
       [bin, '--ci', '--json', `--outputFile=${report}`, ...args],
-      { cwd: root, env: { ...env, ...more }, stdio: ['ignore', 'inherit', 'inherit'] },
+      {
+        cwd: root,
+        env: { ...env, ...more },
+        stdio: ['ignore', 'inherit', 'inherit'],
+        timeout: jestLimitMs,
+      },
     );
     const { testResults, ...totals } = JSON.parse(readFileSync(report, 'utf8'));
     const skipped = testResults

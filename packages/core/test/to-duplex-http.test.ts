@@ -1,5 +1,4 @@
 /** Node's http server and client, undici and ws over sockets of ours. */
-import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import http from 'node:http';
 import http2 from 'node:http2';
@@ -7,12 +6,12 @@ import type net from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import tls from 'node:tls';
-import { promisify } from 'node:util';
 import { connect, toDuplex } from '@sock/core';
 import {
   describeWithPeers,
   expectSockets,
   failureOf,
+  launch,
   openSockets,
   until,
   useFolder,
@@ -417,8 +416,8 @@ describe('HTTP/2 over sockets of ours', () => {
 
 describeWithPeers(['curl'], 'with curl', () => {
   const curl = async (...args: string[]): Promise<string> => {
-    const { stdout } = await promisify(execFile)('curl', ['-sS', '--max-time', '10', ...args]);
-    return stdout;
+    const peer = await launch('curl', ['-sS', '--max-time', '60', ...args]);
+    return (await peer.succeeded()).stdout.toString();
   };
 
   it('a server answers two questions of one connection', async () => {
