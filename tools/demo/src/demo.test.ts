@@ -23,6 +23,16 @@ describe('npm start', () => {
     expect(stdout).toMatch(/8\.2 MiB with a limit of 8 MiB\/s: [\d,]+ bytes, SHA-256 /);
     expect(stdout).toMatch(/MiB\/s of 8 allowed, after the burst.* none /);
     expect(stdout).toContain('9 MiB through a slow reader: 18,874,368 bytes, SHA-256 ');
+    for (const title of ['a file of 9 MiB sent', '9 MiB through a proxy']) {
+      // Once with each library.
+      const bytes = '18,874,368 bytes, 2 times SHA-256 [0-9a-f]{16}… as of the file$';
+      expect(stdout).toMatch(new RegExp(`^${title}: ${bytes}`, 'm'));
+    }
+    for (const name of ['sender', 'proxy']) {
+      expect(stdout).toMatch(new RegExp(` ${name}'s CPU, ms +[│|] .*\\d.* ×`));
+    }
+    expect(stdout).toMatch(/^open files passed, Unix path: [\d,]+ files without a name, SHA-256 /m);
+    expect(stdout).toMatch(/files\/s, each read and answered.* none /);
   }, 120_000);
 
   it('says what went wrong, goes on, and ends with an error', async () => {

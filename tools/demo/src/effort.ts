@@ -7,7 +7,7 @@ export interface Effort {
   readonly transferMiB: number;
 }
 
-/** Some twenty seconds in all: enough for a figure to settle, and to be watched to the end. */
+/** Half a minute in all: enough for a figure to settle, and to be watched to the end. */
 export const shown: Effort = {
   connections: 64,
   warmUpMs: 250,

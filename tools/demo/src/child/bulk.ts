@@ -43,6 +43,13 @@ export class Meter {
   }
 }
 
+/** Reads the stream to its end. */
+export async function readAll(chunks: AsyncIterable<Uint8Array>): Promise<Transfer> {
+  const meter = new Meter();
+  for await (const chunk of chunks) meter.add(chunk);
+  return meter.result();
+}
+
 /** Reads the stream to its end, with rests. */
 export async function readWithRests(
   chunks: AsyncIterable<Uint8Array>,

@@ -4,6 +4,8 @@ import type { Peer, Place, Transfer } from './peer.js';
 export interface Calls extends Omit<Peer, 'readSlowly'> {
   /** Tells how far it is by {@link Reply}s without a result. */
   readSlowly(place: Place): Promise<Transfer>;
+  /** Sums up files by their descriptors alone, until the stream ends; how many there were. */
+  sumPassed(place: Place): Promise<number>;
   /** Processor time of the whole process so far, in milliseconds. */
   cpuMs(): Promise<number>;
 }

@@ -1,8 +1,10 @@
 /** The work of the demo with node:net, written as its documentation suggests. */
 import { once } from 'node:events';
+import { createReadStream } from 'node:fs';
 import http from 'node:http';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { blocks, Meter, readWithRests } from './bulk.js';
+import { pipeline } from 'node:stream/promises';
+import { blocks, Meter, readAll, readWithRests } from './bulk.js';
 import { Conversation } from './conversation.js';
 import type { Peer, Place, Transfer } from './peer.js';
 import { askPages, pageServer } from './web.js';
@@ -68,6 +70,16 @@ async function sendBytes(server: Server, bytes: number): Promise<Transfer> {
   return meter.result();
 }
 
+async function readFirst(server: Server): Promise<Transfer> {
+  const [socket] = (await once(server, 'connection')) as [Socket];
+  return await readAll(socket);
+}
+
+async function told(): Promise<Transfer> {
+  if (outcome === undefined) throw new Error('nothing was to be moved');
+  return outcome;
+}
+
 export const peer: Peer = {
   serveEcho: (place) => listening(createServer(options, echo), place),
 
@@ -99,10 +111,29 @@ export const peer: Peer = {
     return listening(server, place);
   },
 
-  async sent() {
-    if (outcome === undefined) throw new Error('nothing was to be sent');
-    return outcome;
-  },
+  sent: told,
 
   readSlowly: (place, onBytes) => readWithRests(connect({ ...inNet(place), ...options }), onBytes),
+
+  collect(place) {
+    const server = createServer(options);
+    outcome = readFirst(server);
+    return listening(server, place);
+  },
+
+  collected: told,
+
+  sendFile: (place, path) =>
+    pipeline(createReadStream(path), connect({ ...inNet(place), ...options })),
+
+  serveRelay(place, target) {
+    // Half-closes have to pass, as they do with a relay.
+    const halves = { ...options, allowHalfOpen: true } as const;
+    const server = createServer(halves, (near) => {
+      const far = connect({ ...inNet(target), ...halves });
+      near.pipe(far);
+      far.pipe(near);
+    });
+    return listening(server, place);
+  },
 };

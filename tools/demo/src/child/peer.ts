@@ -29,4 +29,11 @@ export interface Peer {
   sent(): Promise<Transfer>;
   /** Reads to the end of the stream, pausing again and again; tells the bytes had so far. */
   readSlowly(place: Place, onBytes: (bytes: number) => void): Promise<Transfer>;
+  /** Reads what the first who connects sends, to its end; `collected` tells what it was. */
+  collect(place: Place): Promise<Place>;
+  collected(): Promise<Transfer>;
+  /** Sends the file, and resolves once it and the end of the stream are sent. */
+  sendFile(place: Place, path: string): Promise<void>;
+  /** Joins each who connects with a connection of its own to the target, until both have ended. */
+  serveRelay(place: Place, target: Place): Promise<Place>;
 }

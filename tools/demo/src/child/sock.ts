@@ -5,19 +5,21 @@ import {
   connect,
   type ListeningSocket,
   listen,
+  relay,
+  type Server,
   type Socket,
   SocketClosedError,
   serve,
   toDuplex,
 } from '@sock/core';
-import { blocks, Meter, readWithRests } from './bulk.js';
+import { blocks, Meter, readAll, readWithRests } from './bulk.js';
 import { Conversation } from './conversation.js';
 import type { Peer, Place, Transfer } from './peer.js';
 import { askPages, pageServer } from './web.js';
 
 let outcome: Promise<Transfer> | undefined;
 
-function placeOf(server: ListeningSocket, place: Place): Place {
+function placeOf(server: ListeningSocket | Server, place: Place): Place {
   return 'path' in place ? place : { host: place.host, port: server.localPort ?? 0 };
 }
 
@@ -62,6 +64,16 @@ async function sendBytes(server: ListeningSocket, bytes: number): Promise<Transf
   return meter.result();
 }
 
+async function readFirst(server: ListeningSocket): Promise<Transfer> {
+  await using socket = await server.accept();
+  return await readAll(socket);
+}
+
+async function told(): Promise<Transfer> {
+  if (outcome === undefined) throw new Error('nothing was to be moved');
+  return outcome;
+}
+
 class Agent extends http.Agent {
   override createConnection(
     { host, port }: http.ClientRequestArgs,
@@ -97,7 +109,7 @@ export const peer: Peer = {
     const server = serve(place, (socket) => {
       web.emit('connection', toDuplex(socket, { allowHalfOpen: true }));
     });
-    return 'path' in place ? place : { host: place.host, port: server.localPort ?? 0 };
+    return placeOf(server, place);
   },
 
   async askPages(place, connections, milliseconds) {
@@ -115,10 +127,7 @@ export const peer: Peer = {
     return placeOf(server, place);
   },
 
-  async sent() {
-    if (outcome === undefined) throw new Error('nothing was to be sent');
-    return outcome;
-  },
+  sent: told,
 
   async readSlowly(place, onBytes) {
     const socket = await connect(place);
@@ -127,5 +136,26 @@ export const peer: Peer = {
     } finally {
       socket.close();
     }
+  },
+
+  async collect(place) {
+    const server = listen(place);
+    outcome = readFirst(server);
+    return placeOf(server, place);
+  },
+
+  collected: told,
+
+  async sendFile(place, path) {
+    const socket = await connect(place);
+    await socket.sendFileAll(path);
+    await socket.end();
+  },
+
+  async serveRelay(place, target) {
+    const server = serve(place, async (socket) => {
+      await relay(socket, await connect(target));
+    });
+    return placeOf(server, place);
   },
 };

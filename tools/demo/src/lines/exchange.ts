@@ -3,6 +3,7 @@ import type { Place } from '../child/peer.js';
 import { Contender, type Library, libraries } from '../contender.js';
 import type { Effort } from '../effort.js';
 import type { Line, Outcome, Progress } from '../line.js';
+import { median } from '../median.js';
 import { number } from '../table.js';
 
 /** What is asked and answered. */
@@ -79,8 +80,7 @@ class Pair implements AsyncDisposable {
   }
 
   median(figure: 'perSecond' | 'cpuUsPerAnswer'): number {
-    const sorted = this.rounds.map((round) => round[figure]).sort((a, b) => a - b);
-    return sorted[Math.trunc(sorted.length / 2)] ?? Number.NaN;
+    return median(this.rounds.map((round) => round[figure]));
   }
 }
 

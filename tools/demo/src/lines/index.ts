@@ -5,6 +5,9 @@ import type { Effort } from '../effort.js';
 import type { Line } from '../line.js';
 import { echo, exchangeLine, pages } from './exchange.js';
 import { limitedLine } from './limited.js';
+import { passedLine } from './passed.js';
+import { relayLine } from './relay.js';
+import { sendFileLine } from './send-file.js';
 import { slowReaderLine } from './slow-reader.js';
 
 function withoutIpv6(): string | undefined {
@@ -20,7 +23,7 @@ function withoutAbstractNames(): string | undefined {
   return process.platform === 'linux' ? undefined : 'abstract names are a feature of Linux';
 }
 
-/** @param folder For socket files. */
+/** @param folder For socket files, and for files that are sent. */
 export function linesIn(folder: string, effort: Effort): readonly Line[] {
   return [
     exchangeLine(echo, 'TCP over IPv4', effort, () => ({ host: '127.0.0.1', port: 0 })),
@@ -35,6 +38,9 @@ export function linesIn(folder: string, effort: Effort): readonly Line[] {
     ),
     exchangeLine(pages, 'TCP over IPv4', effort, () => ({ host: '127.0.0.1', port: 0 })),
     slowReaderLine(effort),
+    sendFileLine(folder, effort),
+    relayLine(folder, effort),
     limitedLine(effort),
+    passedLine(folder, effort),
   ];
 }
