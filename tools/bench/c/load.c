@@ -119,6 +119,7 @@ enum load_option {
   OPTION_WARMUP,
   OPTION_RATE,
   OPTION_SERVER_PID,
+  OPTION_EVICT,
 };
 
 static const struct option kOptions[] = {
@@ -132,6 +133,7 @@ static const struct option kOptions[] = {
     {"warmup", required_argument, NULL, OPTION_WARMUP},
     {"rate", required_argument, NULL, OPTION_RATE},
     {"server-pid", required_argument, NULL, OPTION_SERVER_PID},
+    {"evict", required_argument, NULL, OPTION_EVICT},
     {NULL, 0, NULL, 0},
 };
 
@@ -160,7 +162,7 @@ static void parse_options(struct load* load, int argc, char** argv) {
         load->connections = parse_size("--connections", optarg, 1, 1000000);
         break;
       case OPTION_SIZE:
-        load->size = parse_size("--size", optarg, 8, 1 << 24);
+        load->size = parse_size("--size", optarg, 8, 1 << 30);
         break;
       case OPTION_PIPELINE:
         load->pipeline = parse_size("--pipeline", optarg, 1, 4096);
@@ -177,8 +179,11 @@ static void parse_options(struct load* load, int argc, char** argv) {
       case OPTION_SERVER_PID:
         add_server(&load->window, optarg);
         break;
+      case OPTION_EVICT:
+        load->evict = optarg;
+        break;
       default:
-        die_usage("load echo|http|connect|idle [options], see README.md");
+        die_usage("load echo|http|connect|file|idle [options], see README.md");
     }
   }
   if (path == NULL && port == 0) die_usage("--port or --path is needed");
@@ -188,7 +193,7 @@ static void parse_options(struct load* load, int argc, char** argv) {
 int main(int argc, char** argv) {
   static struct load load = {.connections = 64, .size = 64, .pipeline = 1, .window.seconds = 1};
   parse_options(&load, argc, argv);
-  if (optind != argc - 1) die_usage("one mode is needed: echo, http, connect or idle");
+  if (optind != argc - 1) die_usage("one mode is needed: echo, http, connect, file or idle");
   raise_open_files();
   // The default slack of 50 us would blur every paced start.
   if (prctl(PR_SET_TIMERSLACK, 1) != 0) die("PR_SET_TIMERSLACK");
@@ -196,6 +201,7 @@ int main(int argc, char** argv) {
   if (strcmp(mode, "echo") == 0) return run_echo(&load);
   if (strcmp(mode, "http") == 0) return run_http(&load);
   if (strcmp(mode, "connect") == 0) return run_connect(&load);
+  if (strcmp(mode, "file") == 0) return run_file(&load);
   if (strcmp(mode, "idle") == 0) return run_idle(&load);
   die_usage("unknown mode");
 }

@@ -8,9 +8,10 @@ struct load {
   struct sockaddr_storage address;
   socklen_t address_size;
   size_t connections;
-  size_t size;      // bytes of one message
-  size_t pipeline;  // messages written together
-  double rate;      // operations per second over all connections, 0 = as fast as answers come
+  size_t size;        // bytes of one message
+  size_t pipeline;    // messages written together
+  const char* evict;  // a file that is taken out of the cache before each time it is asked for
+  double rate;        // operations per second over all connections, 0 = as fast as answers come
   struct window window;
 };
 
@@ -46,6 +47,7 @@ const char* congestion_of(int fd);
 int run_echo(struct load* load);
 int run_http(struct load* load);
 int run_connect(struct load* load);
+int run_file(struct load* load);
 int run_idle(struct load* load);
 
 #endif

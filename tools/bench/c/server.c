@@ -21,25 +21,29 @@
 struct settings {
   const struct workload* workload;
   const char* path;
+  const char* file;
+  size_t upstream;
   size_t workers;
   size_t frame_size;
   bool gather;
 };
 
-static const struct workload* const kWorkloads[] = {&kEcho, &kPipeline, &kIdle, &kConnect};
+static const struct workload* const kWorkloads[] = {&kEcho,    &kPipeline, &kIdle,
+                                                    &kConnect, &kSendfile, &kRelay};
 
 static const struct workload* find_workload(const char* name) {
   for (size_t i = 0; i < sizeof kWorkloads / sizeof *kWorkloads; i++) {
     if (strcmp(kWorkloads[i]->name, name) == 0) return kWorkloads[i];
   }
-  die_usage("--workload is echo, pipeline, connect or idle");
+  die_usage("--workload is echo, pipeline, connect, idle, sendfile or relay");
 }
 
 static void parse_options(struct settings* settings, int argc, char** argv) {
   static const struct option options[] = {
       {"workload", required_argument, NULL, 'l'}, {"path", required_argument, NULL, 'p'},
       {"workers", required_argument, NULL, 'w'},  {"size", required_argument, NULL, 's'},
-      {"gather", no_argument, NULL, 'g'},         {NULL, 0, NULL, 0},
+      {"gather", no_argument, NULL, 'g'},         {"file", required_argument, NULL, 'f'},
+      {"upstream", required_argument, NULL, 'u'}, {NULL, 0, NULL, 0},
   };
   int option;
   while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -58,6 +62,12 @@ static void parse_options(struct settings* settings, int argc, char** argv) {
         break;
       case 'g':
         settings->gather = true;
+        break;
+      case 'f':
+        settings->file = optarg;
+        break;
+      case 'u':
+        settings->upstream = parse_size("--upstream", optarg, 1, 65535);
         break;
       default:
         die_usage("server --workload NAME [options], see README.md");
@@ -143,7 +153,10 @@ static void run_worker(const struct settings* settings, int listener, struct cou
                           .counters = counters,
                           .accept_batch = 1,
                           .backlogs = must_calloc(files, sizeof(struct backlog*)),
-                          .carries = must_calloc(files, sizeof(struct carry*))};
+                          .carries = must_calloc(files, sizeof(struct carry*)),
+                          .states = must_calloc(files, sizeof(void*)),
+                          .file = settings->file,
+                          .upstream = settings->upstream};
   worker.epoll = epoll_create1(EPOLL_CLOEXEC);
   if (worker.epoll < 0) die("epoll_create1");
   must_register(worker.epoll, EPOLL_CTL_ADD, listener, EPOLLIN, (uint64_t)listener);

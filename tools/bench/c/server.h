@@ -35,6 +35,9 @@ struct worker {
   struct counters* counters;
   struct backlog** backlogs;  // by fd
   struct carry** carries;     // by fd
+  void** states;              // by fd, of the workloads that follow
+  const char* file;           // what sendfile sends
+  size_t upstream;            // the port that relay connects to
   size_t accept_batch;
   size_t full_batches;
 };
@@ -49,5 +52,7 @@ extern const struct workload kEcho;
 extern const struct workload kPipeline;
 extern const struct workload kIdle;
 extern const struct workload kConnect;
+extern const struct workload kSendfile;
+extern const struct workload kRelay;
 
 #endif

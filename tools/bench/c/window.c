@@ -61,6 +61,10 @@ enum phase window_advance(struct window* window, uint64_t now) {
   return window->phase;
 }
 
+void window_count(struct window* window, uint64_t operations) {
+  if (window->phase != PHASE_DONE) window->operations += operations;
+}
+
 void window_record(struct window* window, uint64_t latency, uint64_t operations) {
   if (window->phase == PHASE_DONE) return;
   window->operations += operations;

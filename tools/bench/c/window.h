@@ -36,6 +36,8 @@ void window_open(struct window* window);
 // measured one, and announces its begin on stdout.
 enum phase window_advance(struct window* window, uint64_t now);
 
+// Operations without a latency of their own: the MiB of a long transfer.
+void window_count(struct window* window, uint64_t operations);
 void window_record(struct window* window, uint64_t latency, uint64_t operations);
 
 // One JSON line. `congestion` may be NULL.

@@ -16,6 +16,8 @@ export function readOptions() {
       size: { type: 'string', default: '64' },
       workers: { type: 'string', default: '1' },
       path: { type: 'string' },
+      file: { type: 'string' },
+      upstream: { type: 'string' },
     },
   });
   return { ...values, size: Number(values.size), workers: Number(values.workers) };

@@ -1,8 +1,10 @@
 // node:net, written as its documentation suggests, with the cheaper form where there are two.
 import cluster from 'node:cluster';
+import { createReadStream } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import process from 'node:process';
+import { pipeline } from 'node:stream/promises';
 import { announce, Framer, readOptions } from './contender.mjs';
 
 const options = readOptions();
@@ -30,6 +32,20 @@ const handlers = {
       // Cheaper than end(), which would wait for the end of the peer as well.
       socket.destroySoon();
     });
+  },
+  sendfile: async (socket) => {
+    // `for await` would end the socket with its loop.
+    for (;;) {
+      const question = socket.read();
+      if (question !== null) await pipeline(createReadStream(options.file), socket, { end: false });
+      else if (socket.readableEnded) return;
+      else await new Promise((resolve) => socket.once('readable', resolve).once('end', resolve));
+    }
+  },
+  relay: (socket) => {
+    const upstream = net.connect({ host: '127.0.0.1', port: Number(options.upstream) });
+    upstream.setNoDelay(true);
+    socket.pipe(upstream).pipe(socket);
   },
   // A flowing socket always has a read pending.
   idle: (socket) => socket.resume(),

@@ -1,7 +1,7 @@
 // Ours, written as its documentation leads: promises and async iteration.
 import http from 'node:http';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import { listen, SocketClosedError, toDuplex } from '@sock/core';
+import { connect, listen, relay, SocketClosedError, toDuplex } from '@sock/core';
 import { announce, Framer, readOptions } from './contender.mjs';
 
 const READ_SIZE = 65536;
@@ -64,6 +64,14 @@ const handlers = {
       });
       await sent;
     }
+  },
+
+  async sendfile(socket) {
+    for await (const _ of socket) await socket.sendFileAll(options.file);
+  },
+
+  async relay(socket) {
+    await relay(socket, await connect({ host: '127.0.0.1', port: Number(options.upstream) }));
   },
 
   async connect(socket) {

@@ -7,6 +7,11 @@ const ROOT = join(__dirname, '..');
 export const LOAD_PROGRAM = join(ROOT, 'build/load');
 const SERVER_PROGRAM = join(ROOT, 'build/server');
 
+/** A C server that sends a file to whoever asks, for a relay to pass on. */
+export const upstreamCommand = (file: string): string[] => {
+  return [SERVER_PROGRAM, '--workload', 'sendfile', '--file', file];
+};
+
 /** Modules are looked up from here by processes that are started with code on the command line. */
 export const PACKAGE_ROOT = ROOT;
 
@@ -48,13 +53,27 @@ function program(runtime: Runtime, isIdle: boolean): string[] {
   }
 }
 
-/** `path` is where a Unix workload listens. */
-export function serverCommand(contender: Contender, workload: Workload, path: string): string[] {
+/** What a server is told besides its work, each where the workload has it. */
+export interface Surroundings {
+  /** Where a Unix workload listens. */
+  readonly path?: string;
+  /** What is sent. */
+  readonly file?: string;
+  /** Where a relay connects to. */
+  readonly upstreamPort?: number;
+}
+
+export function serverCommand(
+  contender: Contender,
+  workload: Workload,
+  { path, file, upstreamPort }: Surroundings = {},
+): string[] {
   const options = ['--workload', contender.workload ?? workload.id];
-  if (workload.kind === 'load') {
-    options.push('--size', String(workload.size), '--workers', String(workload.workers));
-    if (workload.transport === 'unix') options.push('--path', path);
-  }
+  if (workload.kind === 'load') options.push('--workers', String(workload.workers));
+  if (workload.kind === 'load' && file === undefined) options.push('--size', String(workload.size));
+  if (path !== undefined) options.push('--path', path);
+  if (upstreamPort !== undefined) options.push('--upstream', String(upstreamPort));
+  else if (file !== undefined) options.push('--file', file);
   if (contender.runtime === 'c') {
     if (contender.variant === 'gather') options.push('--gather');
   } else if (contender.variant !== undefined) {

@@ -3,7 +3,16 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { LOAD_PROGRAM, PACKAGE_ROOT, type Placement, pinned, serverCommand } from './commands.js';
+import { benchFile } from './bench-file.js';
+import {
+  LOAD_PROGRAM,
+  PACKAGE_ROOT,
+  type Placement,
+  pinned,
+  type Surroundings,
+  serverCommand,
+  upstreamCommand,
+} from './commands.js';
 import { LineProcess } from './line-process.js';
 import {
   type Ready,
@@ -49,13 +58,25 @@ const POLL_MS = 50;
 // Lets the kernel and the allocator's own threads come to rest before memory is read.
 const SETTLE_MS = 300;
 
-function loadCommand(mode: string, ready: Ready, path: string, options: string[]): string[] {
-  const target = ready.port === 0 ? ['--path', path] : ['--port', String(ready.port)];
+function loadCommand(
+  mode: string,
+  ready: Ready,
+  path: string | undefined,
+  options: string[],
+): string[] {
+  const target = path !== undefined ? ['--path', path] : ['--port', String(ready.port)];
   return [LOAD_PROGRAM, ...target, ...options, mode];
 }
 
-function loadOptions(workload: LoadWorkload, settings: MeasureSettings, ready: Ready): string[] {
+function loadOptions(
+  workload: LoadWorkload,
+  settings: MeasureSettings,
+  ready: Ready,
+  { file }: Surroundings,
+): string[] {
+  const evicted = workload.isCold === true && file !== undefined ? ['--evict', file] : [];
   return [
+    ...evicted,
     ...['--connections', String(workload.connections), '--size', String(workload.size)],
     ...['--pipeline', String(workload.pipeline), '--rate', String(settings.rate)],
     ...['--seconds', String(settings.seconds), '--warmup', String(settings.warmup)],
@@ -67,22 +88,25 @@ async function sampleLoad(
   contender: Contender,
   workload: LoadWorkload,
   settings: MeasureSettings,
-  path: string,
+  surroundings: Surroundings,
 ): Promise<Sample> {
   const { placement } = settings;
-  const command = serverCommand(contender, workload, path);
+  const command = serverCommand(contender, workload, surroundings);
   await using server = new LineProcess(pinned(command, placement?.server));
   const ready = await server.next(readReady, ANSWER_TIMEOUT_MS);
-  const options = loadOptions(workload, settings, ready);
-  const load = loadCommand(workload.mode, ready, path, options);
+  const options = loadOptions(workload, settings, ready, surroundings);
+  const load = loadCommand(workload.mode, ready, surroundings.path, options);
   await using client = new LineProcess(pinned(load, placement?.load));
   await client.next(readMeasuring, ANSWER_TIMEOUT_MS + settings.warmup * 1000);
   await server.ask('reset', readServerStats, ANSWER_TIMEOUT_MS);
   const result = await client.next(readLoadResult, ANSWER_TIMEOUT_MS + settings.seconds * 1000);
   const stats = await server.ask('stats', readServerStats, ANSWER_TIMEOUT_MS);
   if (result.operations === 0) throw new Error('no operation was completed');
+  const cost = (result.serverCpuSeconds / result.operations) * 1e6 * (workload.scale ?? 1);
+  const value = workload.figure === 'loopDelay' ? stats.loopDelayP99Ms : cost;
+  if (value === null) throw new Error('the server does not tell the delay of its loop');
   return {
-    value: (result.serverCpuSeconds / result.operations) * 1e6,
+    value,
     perSecond: result.perSecond,
     p50Us: result.p50Us,
     p99Us: result.p99Us,
@@ -123,10 +147,10 @@ async function sampleIdle(
   workload: IdleWorkload,
   settings: MeasureSettings,
 ): Promise<Sample> {
-  const command = serverCommand(contender, workload, '');
+  const command = serverCommand(contender, workload);
   await using server = new LineProcess(pinned(command, settings.placement?.server));
   const ready = await server.next(readReady, ANSWER_TIMEOUT_MS);
-  const load = loadCommand('idle', ready, '', []);
+  const load = loadCommand('idle', ready, undefined, []);
   await using client = new LineProcess(pinned(load, settings.placement?.load));
   const pid = ready.pids[0] ?? 0;
   const before = await residentWith(workload.from, server, client, pid);
@@ -153,6 +177,31 @@ function sampleImport(workload: ImportWorkload, settings: MeasureSettings): Samp
   return { value: median(differences) };
 }
 
+async function sampleUnix(
+  contender: Contender,
+  workload: LoadWorkload,
+  settings: MeasureSettings,
+): Promise<Sample> {
+  const folder = mkdtempSync(join(tmpdir(), 'sock-bench-'));
+  try {
+    return await sampleLoad(contender, workload, settings, { path: join(folder, 'server.sock') });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+async function sampleFile(
+  contender: Contender,
+  workload: LoadWorkload,
+  settings: MeasureSettings,
+): Promise<Sample> {
+  const file = benchFile(workload.size);
+  if (workload.isRelayed !== true) return sampleLoad(contender, workload, settings, { file });
+  await using upstream = new LineProcess(pinned(upstreamCommand(file), settings.placement?.load));
+  const { port } = await upstream.next(readReady, ANSWER_TIMEOUT_MS);
+  return await sampleLoad(contender, workload, settings, { file, upstreamPort: port });
+}
+
 export async function measure(
   contender: Contender,
   workload: Workload,
@@ -160,11 +209,7 @@ export async function measure(
 ): Promise<Sample> {
   if (workload.kind === 'idle') return sampleIdle(contender, workload, settings);
   if (workload.kind === 'import') return sampleImport(workload, settings);
-  if (workload.transport === 'tcp') return sampleLoad(contender, workload, settings, '');
-  const folder = mkdtempSync(join(tmpdir(), 'sock-bench-'));
-  try {
-    return await sampleLoad(contender, workload, settings, join(folder, 'server.sock'));
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  if (workload.mode === 'file') return sampleFile(contender, workload, settings);
+  if (workload.transport === 'unix') return sampleUnix(contender, workload, settings);
+  return sampleLoad(contender, workload, settings, {});
 }

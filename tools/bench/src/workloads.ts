@@ -29,15 +29,25 @@ interface WorkloadBase {
   readonly bars: readonly Bar[];
 }
 
-/** A server process under load; the figure is the server's CPU time for one operation. */
+/**
+ * A server process under load; the figure is the server's CPU time for one operation, unless
+ * `figure` says otherwise.
+ */
 export interface LoadWorkload extends WorkloadBase {
   readonly kind: 'load';
-  readonly mode: 'echo' | 'http' | 'connect';
+  readonly mode: 'echo' | 'http' | 'connect' | 'file';
   readonly connections: number;
   readonly size: number;
   readonly pipeline: number;
   readonly workers: number;
   readonly transport: 'tcp' | 'unix';
+  readonly figure?: 'loopDelay';
+  /** What the microseconds for one operation are multiplied with, for another unit. */
+  readonly scale?: number;
+  /** Each time it is asked for, the file of `size` bytes comes from the disk. */
+  readonly isCold?: boolean;
+  /** The file comes from a C server behind the one that is measured. */
+  readonly isRelayed?: boolean;
 }
 
 /** Connections that do nothing; the figure is resident memory of the server for one more. */
@@ -106,6 +116,18 @@ const CONNECT = {
   unit: 'µs CPU/connection',
   contenders: everyone('connect'),
   bars: bars({ c: 1.3, bun: 1, node: 1 }),
+} as const;
+
+const GIB = 2 ** 30;
+
+/** An operation is one MiB. */
+const FILE = {
+  ...ECHO,
+  mode: 'file',
+  unit: 'ms CPU/GiB',
+  scale: 1.024,
+  connections: 1,
+  size: GIB,
 } as const;
 
 export const WORKLOADS: readonly Workload[] = [
@@ -209,6 +231,46 @@ export const WORKLOADS: readonly Workload[] = [
     bars: [{ contender: 'sock-vector', against: 'sock-pieces', limit: 1.1 }],
   },
   {
+    ...FILE,
+    id: 'sendfile',
+    title: 'Send a file of 1 GiB that is in memory',
+    contenders: [
+      contender('c', 'sendfile', undefined, 'sendfile'),
+      contender('sock', 'sendfile', undefined, 'sendFileAll'),
+      contender('node', 'sendfile', undefined, 'pipeline'),
+    ],
+    bars: [
+      { contender: 'sock', against: 'c', limit: 1.15 },
+      { contender: 'sock', against: 'node', limit: 0.25 },
+    ],
+  },
+  {
+    ...FILE,
+    id: 'sendfile-cold',
+    title: 'Send a file of 256 MiB from the disk, event-loop delay p99',
+    unit: 'ms',
+    figure: 'loopDelay',
+    size: GIB / 4,
+    isCold: true,
+    contenders: [
+      contender('sock', 'sendfile', undefined, 'sendFileAll'),
+      contender('node', 'sendfile', undefined, 'pipeline'),
+    ],
+    bars: [{ contender: 'sock', limit: 2 }],
+  },
+  {
+    ...FILE,
+    id: 'relay',
+    title: 'Relay 1 GiB between two connections',
+    isRelayed: true,
+    contenders: [
+      contender('c', 'relay', undefined, 'splice'),
+      contender('sock', 'relay', undefined, 'relay'),
+      contender('node', 'relay', undefined, 'a.pipe(b).pipe(a)'),
+    ],
+    bars: [{ contender: 'sock', against: 'c', limit: 1.3 }],
+  },
+  {
     kind: 'idle',
     id: 'idle',
     title: 'Idle connections, resident memory of one',
@@ -233,7 +295,8 @@ export const WORKLOADS: readonly Workload[] = [
 /** The same work in the small: enough to see that every echo comes back right. */
 export function shrink(workload: Workload): Workload {
   if (workload.kind === 'load') {
-    return { ...workload, connections: Math.min(workload.connections, 8) };
+    const size = workload.mode === 'file' ? 2 ** 22 : workload.size;
+    return { ...workload, size, connections: Math.min(workload.connections, 8) };
   }
   if (workload.kind === 'idle') return { ...workload, from: 20, to: 40 };
   return { ...workload, pairs: 1 };

@@ -115,4 +115,30 @@ describe('the load generator', () => {
     const handle = answerPages(() => 'hello /1');
     await expect(loadAgainst(handle, 'http')).rejects.toThrow('wrong answer');
   });
+
+  const answerPagesOfFile = (numbers: number[]) => (socket: Socket) => {
+    socket.on('data', () => {
+      const file = Buffer.alloc(4096 * numbers.length);
+      for (const [index, number] of numbers.entries()) file.writeUInt32LE(number, index * 4096);
+      // In two pieces, the border within the number of a page.
+      socket.write(file.subarray(0, 4099));
+      setImmediate(() => socket.write(file.subarray(4099)));
+    });
+  };
+
+  it('counts the MiB of a file', async () => {
+    const handle = answerPagesOfFile(Array.from({ length: 512 }, (_, page) => page));
+    const { operations, errors } = result(
+      await loadAgainst(handle, '--size', String(2 ** 21), 'file'),
+    );
+    expect(operations).toBeGreaterThan(0);
+    expect(errors).toBe(0);
+  });
+
+  it('ends with an error at a page of a file that is out of place', async () => {
+    const handle = answerPagesOfFile([0, 1, 3, 2]);
+    await expect(loadAgainst(handle, '--size', '16384', 'file')).rejects.toThrow(
+      'wrong bytes in page 2',
+    );
+  });
 });
