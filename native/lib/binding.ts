@@ -111,7 +111,14 @@ export interface Binding {
   countRetransmits(on: boolean): void;
   readTraffic(slot: number, generation: number): number;
   openFile(source: number | string, offset: number, length: number, wait: boolean): number;
-  sendFile(slot: number, generation: number, id: number, wait: boolean, mayBlock: boolean): number;
+  sendFile(
+    slot: number,
+    generation: number,
+    id: number,
+    wait: boolean,
+    mayBlock: boolean,
+    goOn: boolean,
+  ): number;
   closeFile(id: number): void;
   relay(slot: number, generation: number, otherSlot: number, otherGeneration: number): number;
   openFlow(id: number, flow: number): void;

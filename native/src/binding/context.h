@@ -122,6 +122,8 @@ class Context {
 
   // Names what goes on over several turns; never 0, and fits a small integer of JavaScript.
   uint32_t new_task() { return last_task_ = last_task_ % 0x3fffffff + 1; }
+  // Whether the event loop has something to tell, to whomever.
+  bool others_wait();
   // Started by its first use.
   net::FileLoader& loader();
   std::unordered_map<uint32_t, std::unique_ptr<net::FileSender>>& files() { return files_; }

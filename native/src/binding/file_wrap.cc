@@ -1,4 +1,6 @@
 // Files on their way into sockets: made here, sent piece by piece, and closed by the caller.
+#include <poll.h>
+
 #include <cerrno>
 
 #include "binding/args.h"
@@ -40,16 +42,19 @@ napi_value js_open_file(napi_env env, napi_callback_info info) {
   return to_js(env, id);
 }
 
-// sendFile(index, generation, id, wait, mayBlock) -> count, 0 at the end, or negative errno, with
-// the call in kSyscall when it is the file's. After -EINPROGRESS a record kTask says when to go on.
+// sendFile(index, generation, id, wait, mayBlock, goOn) -> count, 0 at the end, or negative errno,
+// with the call in kSyscall when it is the file's. After -EINPROGRESS a record kTask says when to
+// go on. With `goOn` it is more than a piece while nothing else has happened.
 napi_value js_send_file(napi_env env, napi_callback_info info) {
-  const Args<5> args(env, info);
+  const Args<6> args(env, info);
   Context& context = args.context();
   reactor::Source* source = source_of(args);
   const auto file = context.files().find(static_cast<uint32_t>(args.int32(2)));
   if (source == nullptr || file == context.files().end()) return to_js(env, -EBADF);
+  const bool goes_on = args.boolean(5);
   const sys::IoResult sent =
-      file->second->send(context.reactor(), *source, args.boolean(3), args.boolean(4));
+      file->second->send_on(context.reactor(), *source, args.boolean(3), args.boolean(4),
+                            [&] { return goes_on && !context.others_wait(); });
   context.control(kSyscall) = static_cast<int32_t>(file->second->file_fault());
   return to_js(env, sent);
 }
@@ -62,6 +67,12 @@ napi_value js_close_file(napi_env env, napi_callback_info info) {
 }
 
 }  // namespace
+
+// Timers do not count: a burst is shorter than what they are exact to.
+bool Context::others_wait() {
+  Result<int> ready = sys::wait_for(uv_backend_fd(timer_.loop), POLLIN, 0);
+  return !ready.ok() || ready.value() != 0;
+}
 
 net::FileLoader& Context::loader() {
   if (loader_ == nullptr) {

@@ -4,7 +4,6 @@
 #include "net/file_loader.h"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -18,19 +17,7 @@ namespace sock::net {
 
 namespace {
 
-constexpr size_t kBlock = 64 * 1024;
-constexpr size_t kStackSize = kBlock + 128 * 1024;
-
-// The bytes themselves are of no use here; that the kernel has them is.
-void read_through(int file, uint64_t offset, size_t size) {
-  std::array<std::byte, kBlock> block;
-  for (size_t done = 0; done < size;) {
-    const size_t want = std::min(size - done, block.size());
-    const sys::IoResult count = sys::read_at(file, offset + done, block.data(), want);
-    if (count <= 0) return;
-    done += static_cast<size_t>(count);
-  }
-}
+constexpr size_t kStackSize = 192 * 1024;
 
 Loaded perform(const Load& load) {
   Loaded loaded{load.id, {}, load.file};
@@ -38,11 +25,14 @@ Loaded perform(const Load& load) {
     Result<sys::UniqueFd> opened = sys::open_file(load.path);
     if (!opened.ok()) return Loaded{load.id, opened.error(), nullptr};
     loaded.file = std::make_shared<const sys::UniqueFd>(opened.take());
-    // Reading from a FIFO would take bytes from somebody else.
-    const Result<uint64_t> size = sys::file_size(loaded.file->get());
-    if (!size.ok()) return Loaded{load.id, size.error(), nullptr};
   }
-  read_through(loaded.file->get(), load.offset, load.size);
+  // Reading from a FIFO would take bytes from somebody else.
+  Result<uint64_t> size = sys::file_size(loaded.file->get());
+  if (!size.ok()) return Loaded{load.id, size.error(), nullptr};
+  if (size.value() > load.offset) {
+    const uint64_t there = size.value() - load.offset;
+    sys::fetch(loaded.file->get(), load.offset, std::min<uint64_t>(load.size, there));
+  }
   return loaded;
 }
 

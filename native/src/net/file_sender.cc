@@ -14,14 +14,6 @@ namespace sock::net {
 using reactor::Reactor;
 using reactor::Source;
 
-namespace {
-
-// The kernel reads ahead by 128 KiB unless told otherwise (read_ahead_kb), so what is in memory
-// comes in runs of at least that; half of it leaves a margin.
-constexpr size_t kProbeStep = 64 * 1024;
-
-}  // namespace
-
 Status FileSender::adopt(sys::UniqueFd file) {
   Result<uint64_t> size = sys::file_size(file.get());
   if (!size.ok()) return size.error();
@@ -80,6 +72,22 @@ sys::IoResult FileSender::send(Reactor& reactor, Source& source, bool wait, bool
   return send_piece(reactor, source, piece, wait);
 }
 
+sys::IoResult FileSender::send_on(Reactor& reactor, Source& source, bool wait, bool may_block,
+                                  const std::function<bool()>& may_go_on) {
+  if (stopped_ < 0) return std::exchange(stopped_, 0);
+  size_t done = 0;
+  do {
+    const sys::IoResult sent = send(reactor, source, wait, may_block);
+    if (done == 0 && sent <= 0) return sent;
+    // The others are met again; an error of the socket is told once by the kernel.
+    if (sent < 0 && sent != -EAGAIN && sent != -EINPROGRESS) stopped_ = sent;
+    if (sent <= 0) break;
+    done += static_cast<size_t>(sent);
+    if (static_cast<size_t>(sent) < kPieceMax) break;
+  } while (done < kBurstMax && may_go_on());
+  return static_cast<sys::IoResult>(done);
+}
+
 // 0 where the file seems to end, which only a read can tell: it may have grown, and some file
 // systems do not know how long their files are.
 size_t FileSender::next_piece() {
@@ -97,7 +105,11 @@ bool FileSender::is_at_hand(size_t piece) {
   const uint64_t end = position_ + piece;
   if (end <= at_hand_until_) return true;
   const uint64_t from = std::max(position_, at_hand_until_);
-  if (!sys::is_cached(file_->get(), from, end - from, kProbeStep)) return false;
+  if (!sys::is_cached(file_->get(), from, end - from, probe_step_)) {
+    probe_step_ = kProbeStep;
+    return false;
+  }
+  probe_step_ = std::min(probe_step_ * 2, kPieceMax);
   at_hand_until_ = end;
   return true;
 }

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -17,8 +18,10 @@ namespace sock::net {
 class FileSender {
  public:
   static constexpr uint64_t kToEnd = UINT64_MAX;
-  // The most that one send() moves: what the event loop is held up by.
+  // The most that one send() moves: what the event loop is held up by while others wait.
   static constexpr size_t kPieceMax = 256 * 1024;
+  // The most that one send_on() moves, about a tenth of a millisecond's worth.
+  static constexpr size_t kBurstMax = 2 * 1024 * 1024;
   // How much of a file that is not in memory is fetched at a time.
   static constexpr size_t kWindow = 1024 * 1024;
 
@@ -34,11 +37,20 @@ class FileSender {
   // negative errno: -EAGAIN while the socket is full, -EINPROGRESS while the loader is at work,
   // which it never is with `may_block`. `wait` as in net::send.
   sys::IoResult send(reactor::Reactor& reactor, reactor::Source& source, bool wait, bool may_block);
+  // As send(), piece after piece for as long as the socket takes them and `may_go_on` agrees: a
+  // turn of the event loop costs as much as the piece itself, and is for others to have.
+  sys::IoResult send_on(reactor::Reactor& reactor, reactor::Source& source, bool wait,
+                        bool may_block, const std::function<bool()>& may_go_on);
   void loaded(const Loaded& loaded);
   // The call behind an error of the file; kNone when what send() said last is about the socket.
   Syscall file_fault() const { return file_fault_; }
 
  private:
+  // The kernel reads ahead by 128 KiB unless told otherwise (read_ahead_kb), so what is in memory
+  // comes in runs of at least that; half of it leaves a margin. A probe touches memory that nobody
+  // else does, a tenth of the whole work at this step; where all was there so far it grows.
+  static constexpr size_t kProbeStep = 64 * 1024;
+
   // How bytes go, best first. A way that is refused is not tried again.
   enum class Way : uint8_t { kSendFile, kSplice, kCopy };
 
@@ -65,9 +77,11 @@ class FileSender {
   SharedFile file_;
   uint64_t size_ = 0;
   uint64_t at_hand_until_ = 0;  // known to be in memory
+  size_t probe_step_ = kProbeStep;
   bool loading_ = false;
   Syscall file_fault_ = Syscall::kNone;
-  Error error_;  // of the opening
+  Error error_;                // of the opening
+  sys::IoResult stopped_ = 0;  // what ended a burst, to be told after what it had sent
   Way way_ = Way::kSendFile;
 
   // Taken from the file and not sent yet: in the pipe, or in memory from `start_` on.

@@ -127,6 +127,40 @@ TEST_CASE("one send moves no more than the share of a turn") {
   CHECK(sent <= static_cast<IoResult>(FileSender::kPieceMax));
 }
 
+TEST_CASE("a burst goes on while it may, and no further than its own limit") {
+  Setting setting(random_text(4'000'000));
+  for (const bool may_go_on : {false, true}) {
+    FileSender sender(1, setting.loader, 0, FileSender::kToEnd);
+    must(sender.open(setting.path));
+    size_t asked = 0;
+    const IoResult sent = sender.send_on(setting.loop.reactor, *setting.source, true, true, [&] {
+      asked++;
+      return may_go_on;
+    });
+    CHECK(asked >= 1);
+    if (!may_go_on) CHECK(sent == static_cast<IoResult>(FileSender::kPieceMax));
+    if (may_go_on) CHECK(sent > static_cast<IoResult>(FileSender::kPieceMax));
+    CHECK(sent <= static_cast<IoResult>(FileSender::kBurstMax));
+  }
+}
+
+TEST_CASE("what breaks a burst is told after the bytes that went before it") {
+  const std::string content = random_text(1'000'000);
+  Setting setting(content);
+  FileSender sender(1, setting.loader, 0, FileSender::kToEnd);
+  must(sender.open(setting.path));
+  const auto reset_by_peer = [&] {
+    const linger at_once{1, 0};
+    (void)::setsockopt(setting.peer.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    setting.peer.reset();
+    return true;
+  };
+  reactor::Reactor& reactor = setting.loop.reactor;
+  const IoResult sent = sender.send_on(reactor, *setting.source, true, true, reset_by_peer);
+  CHECK(sent == static_cast<IoResult>(FileSender::kPieceMax));
+  CHECK(sender.send_on(reactor, *setting.source, true, true, reset_by_peer) == -ECONNRESET);
+}
+
 TEST_CASE("a file that is not there is told by the loader") {
   Setting setting("");
   FileSender sender(1, setting.loader, 0, FileSender::kToEnd);

@@ -54,7 +54,8 @@ export class FileOperation extends SendOperation {
   }
 
   override transmit(slot: number, generation: number, wait: boolean, mayBlock: boolean): number {
-    const sent = sendFile(slot, generation, this.task, wait, mayBlock);
+    const goOn = this.all && !mayBlock;
+    const sent = sendFile(slot, generation, this.task, wait, mayBlock, goOn);
     this.waitsForFile = sent === -EINPROGRESS;
     if (this.waitsForFile) return -EAGAIN;
     this.faulty = sent < 0 && control[Control.Syscall] !== 0;
