@@ -54,6 +54,11 @@ void FileSender::loaded(const Loaded& loaded) {
 }
 
 sys::IoResult FileSender::send(Reactor& reactor, Source& source, bool wait, bool may_block) {
+  return send_up_to(kPieceMax, reactor, source, wait, may_block);
+}
+
+sys::IoResult FileSender::send_up_to(size_t most, Reactor& reactor, Source& source, bool wait,
+                                     bool may_block) {
   file_fault_ = Syscall::kNone;
   if (loading_ && !may_block) return -EINPROGRESS;
   if (loading_ && file_ == nullptr) {
@@ -64,10 +69,13 @@ sys::IoResult FileSender::send(Reactor& reactor, Source& source, bool wait, bool
   if (error_.code != 0) return fault(-error_.code, error_.call);
   if (held_ > 0) return send_held(reactor, source, wait);
   if (left_ == 0) return 0;
-  const size_t piece = next_piece();
+  size_t piece = next_piece(most);
   if (!may_block && !is_at_hand(piece)) {
-    load(kWindow);
-    return -EINPROGRESS;
+    if (position_ >= at_hand_until_) {
+      load(kWindow);
+      return -EINPROGRESS;
+    }
+    piece = at_hand_until_ - position_;
   }
   return send_piece(reactor, source, piece, wait);
 }
@@ -76,21 +84,24 @@ sys::IoResult FileSender::send_on(Reactor& reactor, Source& source, bool wait, b
                                   const std::function<bool()>& may_go_on) {
   if (stopped_ < 0) return std::exchange(stopped_, 0);
   size_t done = 0;
+  size_t most = kPieceMax;
   do {
-    const sys::IoResult sent = send(reactor, source, wait, may_block);
+    const sys::IoResult sent = send_up_to(most, reactor, source, wait, may_block);
     if (done == 0 && sent <= 0) return sent;
     // The others are met again; an error of the socket is told once by the kernel.
     if (sent < 0 && sent != -EAGAIN && sent != -EINPROGRESS) stopped_ = sent;
     if (sent <= 0) break;
     done += static_cast<size_t>(sent);
-    if (static_cast<size_t>(sent) < kPieceMax) break;
+    if (static_cast<size_t>(sent) < most) break;
+    // One long call: between its parts the kernel knows that more will follow.
+    most = kBurstMax - done;
   } while (done < kBurstMax && may_go_on());
   return static_cast<sys::IoResult>(done);
 }
 
 // 0 where the file seems to end, which only a read can tell: it may have grown, and some file
 // systems do not know how long their files are.
-size_t FileSender::next_piece() {
+size_t FileSender::next_piece(size_t most) {
   if (position_ >= size_) {
     Result<uint64_t> size = sys::file_size(file_->get());
     if (size.ok()) size_ = size.value();
@@ -98,7 +109,7 @@ size_t FileSender::next_piece() {
   // Never past the end: the kernel would hold back the last bytes, to join them with those that
   // it still expects.
   const uint64_t there = size_ > position_ ? size_ - position_ : 0;
-  return static_cast<size_t>(std::min<uint64_t>({kPieceMax, left_, there}));
+  return static_cast<size_t>(std::min<uint64_t>({most, left_, there}));
 }
 
 bool FileSender::is_at_hand(size_t piece) {

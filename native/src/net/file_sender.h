@@ -20,8 +20,8 @@ class FileSender {
   static constexpr uint64_t kToEnd = UINT64_MAX;
   // The most that one send() moves: what the event loop is held up by while others wait.
   static constexpr size_t kPieceMax = 256 * 1024;
-  // The most that one send_on() moves, about a tenth of a millisecond's worth.
-  static constexpr size_t kBurstMax = 2 * 1024 * 1024;
+  // The most that one send_on() moves, about a quarter of a millisecond's worth.
+  static constexpr size_t kBurstMax = 4 * 1024 * 1024;
   // How much of a file that is not in memory is fetched at a time.
   static constexpr size_t kWindow = 1024 * 1024;
 
@@ -37,8 +37,8 @@ class FileSender {
   // negative errno: -EAGAIN while the socket is full, -EINPROGRESS while the loader is at work,
   // which it never is with `may_block`. `wait` as in net::send.
   sys::IoResult send(reactor::Reactor& reactor, reactor::Source& source, bool wait, bool may_block);
-  // As send(), piece after piece for as long as the socket takes them and `may_go_on` agrees: a
-  // turn of the event loop costs as much as the piece itself, and is for others to have.
+  // As send(), and on to kBurstMax if the socket takes it and `may_go_on` agrees: a turn of the
+  // event loop costs as much as the piece itself, and is for others to have.
   sys::IoResult send_on(reactor::Reactor& reactor, reactor::Source& source, bool wait,
                         bool may_block, const std::function<bool()>& may_go_on);
   void loaded(const Loaded& loaded);
@@ -55,7 +55,9 @@ class FileSender {
   enum class Way : uint8_t { kSendFile, kSplice, kCopy };
 
   Status adopt(sys::UniqueFd file);
-  size_t next_piece();
+  sys::IoResult send_up_to(size_t most, reactor::Reactor& reactor, reactor::Source& source,
+                           bool wait, bool may_block);
+  size_t next_piece(size_t most);
   bool is_at_hand(size_t piece);
   void load(size_t size);
   sys::IoResult send_piece(reactor::Reactor& reactor, reactor::Source& source, size_t piece,
