@@ -74,13 +74,16 @@ describe('a socket with a bandwidth', () => {
 
   it('counts each direction by itself', async () => {
     near.setBandwidth(1_000);
-    await useUp('write');
-    expect(near.trySendLimited('x')).toBe(0);
-    expect(near.bandwidthWaitMs(1_000)).toBeGreaterThan(900);
+    // To the last token, however long the machine took for the others.
+    while (near.trySendLimited('x'.repeat(1_000)) !== 0);
+    expect(near.bandwidthWaitMs(1_000)).toBeGreaterThan(500);
     expect(near.bandwidthWaitMs(1_000, 'read')).toBe(0);
-    await far.sendAll(Buffer.alloc(1_000));
-    expect(await near.recvLimited(1_000)).toHaveLength(1_000);
-    expect(near.tryRecvLimited()).toBe(0);
+    await far.sendAll(Buffer.alloc(100_000));
+    let received = 0;
+    let got = near.tryRecvLimited();
+    for (; got !== null && got !== 0; got = near.tryRecvLimited()) received += got.length;
+    expect(got).toBe(0);
+    expect(received).toBeGreaterThanOrEqual(1_000);
     expect(near.bandwidthWaitMs(1_001, 'read')).toBe(nobody);
   });
 

@@ -58,6 +58,11 @@ function openSockets() {
 if (isMainThread && process.env.SOCK_TESTING_REPORT !== undefined) {
   const before = openSockets();
   process.on('exit', () => {
+    // A thread that ends may be about to close the last of its own.
+    const pause = new Int32Array(new SharedArrayBuffer(4));
+    for (let looks = 0; looks < 20 && openSockets() > before; looks++) {
+      Atomics.wait(pause, 0, 0, 10);
+    }
     writeFileSync(process.env.SOCK_TESTING_REPORT, String(openSockets() - before));
   });
 }
