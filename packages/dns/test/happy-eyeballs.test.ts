@@ -219,12 +219,16 @@ describe('connectHappyEyeballs', () => {
     const socket = await connect({ host: 'localhost', port, race });
     expect(socket.remoteAddress).toBe('127.0.0.1');
     socket.close();
-    const late = await failureOf(connect({ host: 'localhost', port, race, timeout: 0 }));
-    expect(late).toMatchObject({ name: 'TimeoutError', timeout: 0 });
+    // Connections that nobody accepts: with the backlog full, the next one waits.
+    const full = listen({ host: '127.0.0.1', backlog: 1 });
+    const target = { host: 'localhost', port: full.localPort ?? 0, race };
+    const waiting = [await connect(target), await connect(target)];
+    const late = await failureOf(connect({ ...target, timeout: 50 }));
+    expect(late).toMatchObject({ name: 'TimeoutError', timeout: 50 });
     const signal = AbortSignal.abort();
-    const aborted = await failureOf(connect({ host: 'localhost', port, race, signal }));
+    const aborted = await failureOf(connect({ ...target, signal }));
     expect(aborted).toMatchObject({ name: 'AbortError' });
-    listener.close();
+    for (const open of [...waiting, full, listener]) open.close();
   });
 
   it('is told on its channel, won and lost', async () => {
