@@ -84,7 +84,8 @@ function ctest(folder, sanitize) {
 /** Jest waits for whatever its tests leave open, and so would we. Then it has failed. */
 const jestLimitMs = 12 * 60_000;
 
-function jest(args, more = {}) {
+/** How a run of Jest ended, with its report. */
+function runJest(args, more) {
   const folder = mkdtempSync(join(tmpdir(), 'sock-check-'));
   const report = join(folder, 'jest.json');
   const bin = join(root, 'node_modules', 'jest', 'bin', 'jest.js');
@@ -99,20 +100,41 @@ function jest(args, more = {}) {
         timeout: jestLimitMs,
       },
     );
-    const { testResults, ...totals } = JSON.parse(readFileSync(report, 'utf8'));
-    const skipped = testResults
-      .flatMap((file) => file.assertionResults)
-      .filter(({ status }) => status !== 'passed' && status !== 'failed')
-      .map(({ fullName }) => fullName);
-    const failed = totals.numFailedTests + totals.numRuntimeErrorTestSuites;
-    return {
-      passed: totals.numPassedTests,
-      failed: status !== 0 && failed === 0 ? 1 : failed,
-      skipped,
-    };
+    return { status, ...JSON.parse(readFileSync(report, 'utf8')) };
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+function testsThat(condition, { testResults }) {
+  return testResults
+    .flatMap((file) => file.assertionResults)
+    .filter(({ status }) => condition(status))
+    .map(({ fullName }) => fullName);
+}
+
+/**
+ * On a machine of many tenants a test with real processes and clocks can fail for what others do.
+ * There, what failed in few files is asked once more, alone; who passes then is named as unsteady.
+ */
+const unsteadyFilesMax = 3;
+
+function passesAlone({ testResults }, more) {
+  const files = testResults.filter(({ status }) => status === 'failed').map(({ name }) => name);
+  if (env.CI === undefined || files.length === 0 || files.length > unsteadyFilesMax) return false;
+  return runJest(['--runInBand', '--runTestsByPath', ...files], more).status === 0;
+}
+
+function jest(args, more = {}) {
+  const result = runJest(args, more);
+  const skipped = testsThat((status) => status !== 'passed' && status !== 'failed', result);
+  const passed = result.numPassedTests;
+  const failed = result.numFailedTests + result.numRuntimeErrorTestSuites;
+  if (result.status === 0) return { passed, skipped };
+  if (!passesAlone(result, more)) return { passed, failed: Math.max(1, failed), skipped };
+  const unsteady = testsThat((status) => status === 'failed', result);
+  for (const test of unsteady) console.log(`jest: unsteady: ${test}`);
+  return { passed: passed + unsteady.length, skipped };
 }
 
 /** The Jest suite over an addon with ASan and UBSan; their runtime must be loaded first. */
