@@ -49,8 +49,9 @@ class Reactor {
  private:
   Interest wanted_interest(const Source& source, Interest direction) const;
 
-  std::unique_ptr<Poller> poller_;
+  // First, since it begins at a cache line of its own.
   Counters counters_;
+  std::unique_ptr<Poller> poller_;
   Slots slots_;
   Deadlines deadlines_;
 };
