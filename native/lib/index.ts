@@ -6,6 +6,7 @@ import * as constants from './constants.js';
 import * as counters from './counters.js';
 import * as gai from './gai.js';
 import * as reactor from './reactor.js';
+import * as validate from './validate.js';
 
 export type { Binding } from './binding.js';
 export type { CounterName, Family, Role, SocketType } from './constants.js';
@@ -54,3 +55,32 @@ export const {
   unpin,
   watchTask,
 } = reactor;
+
+/** Checks of arguments, for all packages alike. */
+export const {
+  checkArray,
+  checkAttached,
+  checkBoolean,
+  checkDuration,
+  checkFunction,
+  checkHost,
+  checkInteger,
+  checkLiteral,
+  checkObject,
+  checkOneOf,
+  checkOptions,
+  checkPath,
+  checkPort,
+  checkRate,
+  checkSetting,
+  checkSignal,
+  checkTime,
+  checkTimeout,
+  checkUnixType,
+  invalidType,
+  invalidValue,
+  outOfRange,
+  pathBytesMax,
+  timeoutMaxMs,
+  toBytes,
+} = validate;

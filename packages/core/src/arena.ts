@@ -7,10 +7,16 @@
  * size, for the next arena that needs a chunk. Rejected: handing the same ArrayBuffer out again,
  * with which forgotten views would look into other people's data.
  */
-import { tellOfDetached } from '@sock/native';
+import {
+  checkBoolean,
+  checkInteger,
+  checkOptions,
+  invalidType,
+  outOfRange,
+  tellOfDetached,
+} from '@sock/native';
 import { ArenaError } from './errors.js';
 import { allocateMemory, takeAway } from './memory.js';
-import { checkBoolean, checkInteger, checkOptions, invalidType, outOfRange } from './validate.js';
 
 /** How an {@link Arena} is made. */
 export interface ArenaOptions {

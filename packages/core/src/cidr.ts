@@ -1,6 +1,6 @@
 /** Whether an address lies in a network. */
+import { invalidType, invalidValue, outOfRange } from '@sock/native';
 import { type IpAddress, isMapped, parseIp } from './ip-address.js';
-import { invalidType, invalidValue, outOfRange } from './validate.js';
 
 /** A network, by its address as 4 or 16 bytes, of which the first bits count. */
 interface Network {

@@ -1,12 +1,4 @@
 import type { SocketType } from '@sock/native';
-import { inOrder } from './addresses.js';
-import { AbortError, ResolveError } from './errors.js';
-import { isIP, isIPv4 } from './ip.js';
-import { monotonicMs } from './monotonic.js';
-import type { SocketOptions } from './native-socket.js';
-import type { Limits } from './operation.js';
-import { resolveHost, withLimits } from './resolve.js';
-import { Socket } from './socket.js';
 import {
   checkBoolean,
   checkHost,
@@ -19,7 +11,15 @@ import {
   checkUnixType,
   invalidType,
   invalidValue,
-} from './validate.js';
+} from '@sock/native';
+import { inOrder } from './addresses.js';
+import { AbortError, ResolveError } from './errors.js';
+import { isIP, isIPv4 } from './ip.js';
+import { monotonicMs } from './monotonic.js';
+import type { SocketOptions } from './native-socket.js';
+import type { Limits } from './operation.js';
+import { resolveHost, withLimits } from './resolve.js';
+import { Socket } from './socket.js';
 
 /** A lookup function with the signature of Node's `dns.lookup`. */
 export type LookupFunction = (

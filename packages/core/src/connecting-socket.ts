@@ -1,5 +1,5 @@
 /** How a socket connects: to addresses, names and paths, in three tempos. */
-import { binding, count, Errno, PollOut } from '@sock/native';
+import { binding, count, Errno, invalidType, PollOut } from '@sock/native';
 import { inOrder, tryEach } from './addresses.js';
 import type { Patience } from './blocking.js';
 import { Connector, startConnect } from './connector.js';
@@ -28,7 +28,6 @@ import {
   unixTarget,
 } from './target.js';
 import { TunableSocket } from './tunable-socket.js';
-import { invalidType } from './validate.js';
 
 /** Where a socket stands on its way to carrying bytes, or connections. */
 type State = 'new' | 'connecting' | 'connected' | 'failed' | 'listening';

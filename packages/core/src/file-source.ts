@@ -1,9 +1,17 @@
 /** What names a file to be sent, and which part of it. */
-import { binding, Control, syscallNames } from '@sock/native';
+import {
+  binding,
+  Control,
+  checkInteger,
+  checkOptions,
+  invalidType,
+  invalidValue,
+  outOfRange,
+  syscallNames,
+} from '@sock/native';
 import { SocketError, systemError } from './errors.js';
 import type { OperationOptions } from './operation.js';
 import type { SyncOptions } from './stream-socket.js';
-import { checkInteger, checkOptions, invalidType, invalidValue, outOfRange } from './validate.js';
 
 /**
  * A regular file: its path, a descriptor, or a `FileHandle` of `node:fs/promises` (anything whose

@@ -1,5 +1,5 @@
 /** Addresses as bytes, and as the one text that stands for each. */
-import { invalidType } from './validate.js';
+import { invalidType } from '@sock/native';
 
 /** A literal address, taken apart. */
 export interface IpAddress {

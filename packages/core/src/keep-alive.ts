@@ -1,5 +1,5 @@
 /** How the kernel looks after idle TCP connections. */
-import { checkInteger, checkOptions, invalidType, outOfRange } from './validate.js';
+import { checkInteger, checkOptions, invalidType, outOfRange } from '@sock/native';
 
 /** When a silent peer is asked whether it is still there, and when it is given up. */
 export interface KeepAlive {

@@ -1,7 +1,4 @@
 import type { SocketType } from '@sock/native';
-import { SocketError } from './errors.js';
-import { isIPv4 } from './ip.js';
-import { backlogDefault, type ListeningSocket, Socket } from './socket.js';
 import {
   checkBoolean,
   checkInteger,
@@ -11,7 +8,10 @@ import {
   checkPort,
   checkUnixType,
   invalidValue,
-} from './validate.js';
+} from '@sock/native';
+import { SocketError } from './errors.js';
+import { isIPv4 } from './ip.js';
+import { backlogDefault, type ListeningSocket, Socket } from './socket.js';
 
 /** Where to listen: a host and port, or a Unix path. */
 export interface ListenOptions {

@@ -1,5 +1,7 @@
 /** Bytes with descriptors and credentials beside them. */
+
 import type { Family } from '@sock/native';
+import { checkInteger, checkOptions } from '@sock/native';
 import { FileStream } from './file-stream.js';
 import {
   type CheckedMessage,
@@ -15,7 +17,6 @@ import { MessageOperation, ReceiveMessageOperation } from './message-operations.
 import type { OperationOptions } from './operation.js';
 import { unawaited } from './stream.js';
 import type { SyncOptions } from './stream-socket.js';
-import { checkInteger, checkOptions } from './validate.js';
 import { Vector } from './vector.js';
 
 const receiveSizeDefault = 64 * 1024;

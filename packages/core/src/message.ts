@@ -1,17 +1,17 @@
 /** Messages: bytes with descriptors and credentials beside them, as callers see them. */
-import { MessageKind } from '@sock/native';
-import type { OperationOptions } from './operation.js';
-import type { ReceivedFd } from './received-fd.js';
-import type { Data } from './stream-socket.js';
 import {
   checkBoolean,
   checkInteger,
   checkOptions,
   invalidType,
   invalidValue,
+  MessageKind,
   outOfRange,
   toBytes,
-} from './validate.js';
+} from '@sock/native';
+import type { OperationOptions } from './operation.js';
+import type { ReceivedFd } from './received-fd.js';
+import type { Data } from './stream-socket.js';
 import { isList, lengthOf, toViews } from './vector.js';
 
 /** The kernel's own limit, SCM_MAX_FD. */

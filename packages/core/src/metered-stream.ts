@@ -7,6 +7,7 @@
  * not against itself, and a send that the kernel cut short has paid for what it sent. Who waits for
  * tokens is called back, not resumed by a promise, so that sends leave in the order of the calls.
  */
+import { checkInteger, checkOneOf, toBytes } from '@sock/native';
 import type { Patience } from './blocking.js';
 import { Bucket } from './bucket.js';
 import { busyError, closedError, detachedError, SocketError, TimeoutError } from './errors.js';
@@ -16,7 +17,6 @@ import type { Limits, OperationOptions } from './operation.js';
 import { checkWanted } from './stream.js';
 import type { Data, SyncOptions } from './stream-socket.js';
 import { quietClock, TokenQueue } from './token-queue.js';
-import { checkInteger, checkOneOf, toBytes } from './validate.js';
 
 const unlimited = Number.POSITIVE_INFINITY;
 /** Who has to wait waits for 10 ms' worth, so that it is not a call for each byte. A guess. */

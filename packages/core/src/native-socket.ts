@@ -2,9 +2,14 @@
 import {
   binding,
   Control,
+  checkInteger,
+  checkOneOf,
+  checkOptions,
   Errno,
   type Family,
   families,
+  invalidType,
+  invalidValue,
   type Role,
   roles,
   type SocketType,
@@ -13,7 +18,6 @@ import {
 } from '@sock/native';
 import type { Endpoint } from './endpoint.js';
 import { SocketError, type SocketErrorDetails, systemError } from './errors.js';
-import { checkInteger, checkOneOf, checkOptions, invalidType, invalidValue } from './validate.js';
 
 /** Options of a new socket. */
 export interface SocketOptions {

@@ -1,8 +1,8 @@
 /**
  * What every waiting operation has: its place in a queue, its limits, and the way to its promise.
  */
+import { checkBoolean, checkOptions } from '@sock/native';
 import { monotonicMs } from './monotonic.js';
-import { checkBoolean, checkOptions } from './validate.js';
 
 /** Limits of one call, on top of what the socket itself sets. */
 export interface OperationOptions {

@@ -1,6 +1,5 @@
 /** What polls and the things they watch know of each other, whichever packages they come from. */
-
-import { checkFunction, checkObject } from './validate.js';
+import { checkFunction, checkObject } from '@sock/native';
 
 /** Who watches a {@link Pollable}: the part of a poll that it calls. */
 export interface PollWatcher {

@@ -1,9 +1,4 @@
 /** So many of something per second, and a burst of them. */
-import { Bucket } from './bucket.js';
-import { AbortError, RateLimitError } from './errors.js';
-import { type OperationOptions, operationOptionKeys } from './operation.js';
-import { checkShared, SharedBucket } from './shared-bucket.js';
-import { type Clock, systemClock, TokenQueue } from './token-queue.js';
 import {
   checkInteger,
   checkOptions,
@@ -11,7 +6,12 @@ import {
   checkSignal,
   checkTimeout,
   outOfRange,
-} from './validate.js';
+} from '@sock/native';
+import { Bucket } from './bucket.js';
+import { AbortError, RateLimitError } from './errors.js';
+import { type OperationOptions, operationOptionKeys } from './operation.js';
+import { checkShared, SharedBucket } from './shared-bucket.js';
+import { type Clock, systemClock, TokenQueue } from './token-queue.js';
 
 /** Beyond that a bucket is no limit that anybody would notice; the moment fits its word. */
 const fillSecondsMax = 365 * 24 * 3600;

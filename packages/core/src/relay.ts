@@ -1,11 +1,20 @@
 /** Two streams joined: what one receives, the other sends. */
-import { binding, Errno, forgetTask, syscallNames, watchTask } from '@sock/native';
+import {
+  binding,
+  checkOptions,
+  checkSignal,
+  Errno,
+  forgetTask,
+  invalidType,
+  invalidValue,
+  syscallNames,
+  watchTask,
+} from '@sock/native';
 import { TakenSocket, type TakenStream } from './duplex/taken-stream.js';
 import { AbortError, closedError, systemError } from './errors.js';
 import { defer } from './operation.js';
 import { Stream } from './stream.js';
 import type { StreamSocket } from './stream-socket.js';
-import { checkOptions, checkSignal, invalidType, invalidValue } from './validate.js';
 
 const chunkSize = 64 * 1024;
 const verbs = ['chunks', 'sendAll', 'shutdown', 'close'] as const;

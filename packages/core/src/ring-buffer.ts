@@ -1,10 +1,11 @@
 /** Bytes in between: those that came and were not used yet, in memory that goes round. */
+
 import { types } from 'node:util';
+import { checkAttached, checkInteger, checkOptions, invalidType, toBytes } from '@sock/native';
 import { type Arena, arenaAllocationMax, checkArena } from './arena.js';
 import { ArenaError } from './errors.js';
 import { allocateMemory } from './memory.js';
 import type { Data } from './stream-socket.js';
-import { checkAttached, checkInteger, checkOptions, invalidType, toBytes } from './validate.js';
 
 /** How a {@link RingBuffer} is made. */
 export interface RingBufferOptions {

@@ -6,12 +6,8 @@
  * until its socket is closed, by the handler, by the server once the promise of the handler has
  * settled, or by anybody else. So the server has nothing to poll: it hears of each close.
  */
+
 import { inspect } from 'node:util';
-import { SocketClosedError, SocketError } from './errors.js';
-import { type ListenOptions, listen, listenOptionKeys } from './listen.js';
-import type { OperationOptions } from './operation.js';
-import { withLimits } from './resolve.js';
-import type { ListeningSocket, Socket } from './socket.js';
 import {
   checkInteger,
   checkOptions,
@@ -19,7 +15,12 @@ import {
   checkTimeout,
   invalidType,
   outOfRange,
-} from './validate.js';
+} from '@sock/native';
+import { SocketClosedError, SocketError } from './errors.js';
+import { type ListenOptions, listen, listenOptionKeys } from './listen.js';
+import type { OperationOptions } from './operation.js';
+import { withLimits } from './resolve.js';
+import type { ListeningSocket, Socket } from './socket.js';
 
 /** What a handler is told besides its socket. */
 export interface Connection {

@@ -8,9 +8,10 @@
  * 16 places: a thread would have to sleep through 15 changes of the rate, within a handful of
  * instructions, for its place to be taken by another.
  */
+
 import { types } from 'node:util';
+import { invalidType, invalidValue } from '@sock/native';
 import { Bucket } from './bucket.js';
-import { invalidType, invalidValue } from './validate.js';
 
 const word = { Magic: 0, State: 1, NextPlace: 2, OriginMs: 3 } as const;
 const placesStart = 4;

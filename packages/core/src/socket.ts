@@ -1,8 +1,14 @@
 import {
   binding,
   Control,
+  checkInteger,
+  checkOneOf,
+  checkOptions,
+  checkPath,
+  checkPort,
   type Family,
   families,
+  invalidValue,
   PollIn,
   SocketOption,
   type SocketType,
@@ -35,14 +41,6 @@ import type { Limits, OperationOptions } from './operation.js';
 import { checkWatcher, type Pollable, type PollWatcher } from './pollable.js';
 import type { SyncOptions } from './stream-socket.js';
 import { checkAddress } from './target.js';
-import {
-  checkInteger,
-  checkOneOf,
-  checkOptions,
-  checkPath,
-  checkPort,
-  invalidValue,
-} from './validate.js';
 
 /** Linux's own limit (net.core.somaxconn) since 5.4; the kernel lowers it where it is smaller. */
 export const backlogDefault = 4096;

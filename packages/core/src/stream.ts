@@ -1,6 +1,19 @@
 /** The verbs of a connected stream, in their three tempos. */
 import { types } from 'node:util';
-import { binding, PollIn, PollOut } from '@sock/native';
+import {
+  binding,
+  checkBoolean,
+  checkInteger,
+  checkOneOf,
+  checkOptions,
+  checkSignal,
+  checkTimeout,
+  invalidType,
+  invalidValue,
+  PollIn,
+  PollOut,
+  toBytes,
+} from '@sock/native';
 import { Patience } from './blocking.js';
 import { TakenSocket, type TakenStream } from './duplex/taken-stream.js';
 import { Endpoint } from './endpoint.js';
@@ -25,17 +38,6 @@ import { Receiver } from './receiver.js';
 import { SendOperation } from './send-operations.js';
 import { Sender } from './sender.js';
 import type { ChunksOptions, Data, SyncOptions } from './stream-socket.js';
-import {
-  checkBoolean,
-  checkInteger,
-  checkOneOf,
-  checkOptions,
-  checkSignal,
-  checkTimeout,
-  invalidType,
-  invalidValue,
-  toBytes,
-} from './validate.js';
 
 /** The most that one receive asks for unless told. */
 const receiveSizeDefault = 64 * 1024;

@@ -1,8 +1,6 @@
 /** Where a socket may bind or connect to, checked against its family. */
 
 import type { Family } from '@sock/native';
-import { SocketError } from './errors.js';
-import { isIP, isIPv4 } from './ip.js';
 import {
   checkArray,
   checkHost,
@@ -12,7 +10,9 @@ import {
   checkPath,
   checkPort,
   invalidValue,
-} from './validate.js';
+} from '@sock/native';
+import { SocketError } from './errors.js';
+import { isIP, isIPv4 } from './ip.js';
 
 /** A literal address with its port. */
 export type InetTarget = { address: string; port: number };

@@ -1,4 +1,4 @@
-import { checkOptions, checkTimeout, outOfRange } from './validate.js';
+import { checkOptions, checkTimeout, outOfRange } from '@sock/native';
 
 /**
  * Time limits of a socket, in milliseconds: each a number above 0, at most 2^31−1, or `Infinity`

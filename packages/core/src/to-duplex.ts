@@ -1,8 +1,8 @@
 /** Streams of ours where a `net.Socket` is expected. */
 
+import { checkBoolean, checkInteger, checkOptions, invalidType } from '@sock/native';
 import type { DuplexOptions, SocketDuplex } from './duplex/socket-duplex.js';
 import type { DuplexSource } from './duplex/source.js';
-import { checkBoolean, checkInteger, checkOptions, invalidType } from './validate.js';
 
 const markMax = 2 ** 31 - 1;
 const verbs = ['chunks', 'trySend', 'sendAll', 'shutdown', 'close', 'ref', 'unref'] as const;

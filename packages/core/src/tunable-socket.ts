@@ -1,5 +1,16 @@
 /** The options of the kernel, and what it tells about a socket. */
-import { binding, Control, SocketOption, type SocketType } from '@sock/native';
+import {
+  binding,
+  Control,
+  checkBoolean,
+  checkInteger,
+  checkTimeout,
+  invalidType,
+  invalidValue,
+  outOfRange,
+  SocketOption,
+  type SocketType,
+} from '@sock/native';
 import type { Endpoint } from './endpoint.js';
 import { AbortError, closedError, SocketError } from './errors.js';
 import {
@@ -21,14 +32,6 @@ import { noLimits } from './operation.js';
 import { Choices, Setup } from './setup.js';
 import { type TcpInfo, tcpInfoOf } from './tcp-info.js';
 import { defaultTimeouts, setDefaultTimeouts, type Timeouts, withTimeouts } from './timeouts.js';
-import {
-  checkBoolean,
-  checkInteger,
-  checkTimeout,
-  invalidType,
-  invalidValue,
-  outOfRange,
-} from './validate.js';
 
 const intMax = 2 ** 31 - 1;
 /** TCP_CA_NAME_MAX of the kernel, less the final NUL. */

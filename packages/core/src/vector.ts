@@ -1,6 +1,7 @@
 /** A list of views that one system call reads from or fills, in order. */
+
 import { types } from 'node:util';
-import { invalidType, outOfRange, toBytes } from './validate.js';
+import { invalidType, outOfRange, toBytes } from '@sock/native';
 
 /** The kernel's own limit, IOV_MAX. */
 const elementsMax = 1024;

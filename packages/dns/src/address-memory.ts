@@ -1,4 +1,4 @@
-import { checkInteger, checkOptions, checkTime } from './arguments.js';
+import { checkInteger, checkOptions, checkTime } from '@sock/native';
 import { checkLiteral } from './hostname.js';
 
 /** How much an {@link AddressMemory} holds. */

@@ -1,8 +1,7 @@
 import { channel } from 'node:diagnostics_channel';
 import { type HappyEyeballsError, type ResolveError, Socket, type TimeoutError } from '@sock/core';
-import { binding } from '@sock/native';
+import { binding, checkPort } from '@sock/native';
 import type { AddressMemory } from './address-memory.js';
-import { checkPort } from './arguments.js';
 import { systemClock } from './clock.js';
 import { checkHost, type Host } from './hostname.js';
 import { familyOf } from './interleave.js';

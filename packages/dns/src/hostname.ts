@@ -4,8 +4,7 @@
  */
 import { domainToASCII } from 'node:url';
 import { parseIp } from '@sock/core';
-import { binding } from '@sock/native';
-import { invalidType, invalidValue } from './arguments.js';
+import { binding, invalidType, invalidValue } from '@sock/native';
 
 export type Family = 'ipv4' | 'ipv6';
 

@@ -1,7 +1,8 @@
 /** The signature of `dns.lookup`, for whatever takes a `lookup` option: net, http, tls, undici. */
+
 import type { LookupAddress, LookupAllOptions, LookupOneOptions, LookupOptions } from 'node:dns';
 import { ResolveError } from '@sock/core';
-import { checkFunction, checkInteger, checkObject, checkOneOf, invalidType } from './arguments.js';
+import { checkFunction, checkInteger, checkObject, checkOneOf, invalidType } from '@sock/native';
 import { type Family, parseHost } from './hostname.js';
 
 type AnyCallback = (

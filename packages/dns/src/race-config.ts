@@ -1,5 +1,4 @@
 import type { OperationOptions, ResolvedAddress } from '@sock/core';
-import type { AddressMemory } from './address-memory.js';
 import {
   checkBoolean,
   checkInteger,
@@ -8,7 +7,8 @@ import {
   checkSignal,
   checkTime,
   invalidType,
-} from './arguments.js';
+} from '@sock/native';
+import type { AddressMemory } from './address-memory.js';
 
 /** What looks names up for a race: a {@link Resolver}, or anything with its `resolve`. */
 export interface RaceResolver {

@@ -13,7 +13,7 @@ import {
   checkSetting,
   checkSignal,
   checkTime,
-} from './arguments.js';
+} from '@sock/native';
 import { Cache } from './cache.js';
 import { CaresEngine } from './cares-engine.js';
 import { systemClock } from './clock.js';

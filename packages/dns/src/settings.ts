@@ -1,6 +1,6 @@
 /** Options of a resolver, checked. */
-import { binding } from '@sock/native';
 import {
+  binding,
   checkArray,
   checkInteger,
   checkOneOf,
@@ -9,7 +9,7 @@ import {
   checkTime,
   invalidType,
   invalidValue,
-} from './arguments.js';
+} from '@sock/native';
 import type { CacheLimits } from './cache.js';
 
 /** What answers are kept for, and how long. */

@@ -1,7 +1,6 @@
 /** What a poll can watch for, and report. */
 import { PollError } from '@sock/core';
-import { Interest } from '@sock/native';
-import { checkInteger } from './arguments.js';
+import { checkInteger, Interest } from '@sock/native';
 
 /**
  * Bit values, to be combined with `|`.

@@ -4,8 +4,7 @@
  * of the descriptor may long be somebody else's.
  */
 import { type Pollable, PollError, type PollWatcher } from '@sock/core';
-import { binding } from '@sock/native';
-import { checkInteger, invalidType } from './arguments.js';
+import { binding, checkInteger, invalidType } from '@sock/native';
 import { lastCallError } from './errors.js';
 import { interestOf, PollEvents } from './poll-events.js';
 

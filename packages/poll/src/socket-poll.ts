@@ -7,8 +7,8 @@ import {
   checkOneOf,
   checkOptions,
   checkSignal,
-  checkTimeout,
-} from './arguments.js';
+  checkTime,
+} from '@sock/native';
 import { busyError, closedError, lastCallError } from './errors.js';
 import { closeWhenForgotten, notForgotten } from './forgotten.js';
 import { openPoll } from './open-poll.js';
@@ -157,7 +157,7 @@ export class SocketPoll<T extends Target = Target, D = unknown> {
 
   /** 0 to 2^31−1, or `Infinity`; anything else throws a TypeError or RangeError. */
   set defaultTimeout(timeout: number) {
-    this.#defaultTimeoutMs = checkTimeout('defaultTimeout', timeout);
+    this.#defaultTimeoutMs = checkTime('defaultTimeout', timeout, 0);
   }
 
   /**
@@ -211,9 +211,9 @@ export class SocketPoll<T extends Target = Target, D = unknown> {
    * it is closed meanwhile) or `AbortError`. While it waits, the event loop is kept alive.
    */
   wait(timeout = this.#defaultTimeoutMs, options?: PollWaitOptions): Promise<PollEvent<T, D>[]> {
-    const limitMs = checkTimeout('timeout', timeout);
+    const limitMs = checkTime('timeout', timeout, 0);
     const { signal } = checkOptions<PollWaitOptions>(options, ['signal']);
-    return this.#wait(limitMs, checkSignal(signal)).then(toEvents);
+    return this.#wait(limitMs, checkSignal(signal, 'options.signal')).then(toEvents);
   }
 
   /**
@@ -224,7 +224,7 @@ export class SocketPoll<T extends Target = Target, D = unknown> {
    * @throws `PollError` (`ERR_SOCK_BUSY` while a `wait` waits, `ERR_SOCK_CLOSED`).
    */
   waitSync(timeout = this.#defaultTimeoutMs): PollEvent<T, D>[] {
-    const endMs = monotonicMs() + checkTimeout('timeout', timeout);
+    const endMs = monotonicMs() + checkTime('timeout', timeout, 0);
     this.#checkIdle('waitSync');
     for (;;) {
       const { found, over } = this.#look(Math.max(0, endMs - monotonicMs()));
@@ -256,7 +256,7 @@ export class SocketPoll<T extends Target = Target, D = unknown> {
   run(handler: (event: PollEvent<T, D>) => unknown, options?: PollWaitOptions): Promise<void> {
     checkFunction('handler', handler);
     const { signal } = checkOptions<PollWaitOptions>(options, ['signal']);
-    return this.#run(handler, checkSignal(signal));
+    return this.#run(handler, checkSignal(signal, 'options.signal'));
   }
 
   /** As {@link run}: one event after the other. The loop ends when the poll is closed. */

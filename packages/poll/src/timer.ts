@@ -1,8 +1,7 @@
 /** Timers of a poll: entries of its heap of deadlines, fired by its waits. */
 import { AsyncResource } from 'node:async_hooks';
 import { monotonicMs, TimerError } from '@sock/core';
-import { binding } from '@sock/native';
-import { checkDuration } from './arguments.js';
+import { binding, checkDuration } from '@sock/native';
 
 /**
  * Where a timer stands. `due` is between being taken from the heap and its callback: the callbacks

@@ -1,5 +1,4 @@
-import { binding } from '@sock/native';
-import { checkInteger, invalidType } from './arguments.js';
+import { binding, checkInteger, invalidType } from '@sock/native';
 
 /**
  * Wakes a poll from any thread of this process. It is nothing but a number, so it can be posted to

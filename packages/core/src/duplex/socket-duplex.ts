@@ -7,10 +7,11 @@
  * stream's own queue, one write at a time. Everything else is bookkeeping, in the order in which
  * `net.Socket` does it: that order is what programs rely on.
  */
+
 import { AsyncResource } from 'node:async_hooks';
 import { Duplex } from 'node:stream';
+import { invalidType, outOfRange, timeoutMaxMs } from '@sock/native';
 import { SocketClosedError, SocketError } from '../errors.js';
-import { invalidType, outOfRange, timeoutMaxMs } from '../validate.js';
 import { byteLengthOf, type Chunk, encode, gather, join, scratch } from './gather.js';
 import { IdleTimer } from './idle-timer.js';
 import { type DuplexSource, take } from './source.js';

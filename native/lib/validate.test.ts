@@ -1,5 +1,6 @@
 import { thrownBy } from '@sock/testing';
 import {
+  checkDuration,
   checkHost,
   checkInteger,
   checkLiteral,
@@ -7,7 +8,9 @@ import {
   checkOptions,
   checkPath,
   checkPort,
+  checkSetting,
   checkSignal,
+  checkTime,
   checkTimeout,
   invalidType,
   timeoutMaxMs,
@@ -63,6 +66,31 @@ describe('an argument check', () => {
       expect(thrownBy(() => checkTimeout(value))).toMatchObject(outOfRange);
     },
   );
+
+  it('lets a setting be without end, but not zero', () => {
+    expect(checkSetting('idle', Number.POSITIVE_INFINITY)).toBe(Number.POSITIVE_INFINITY);
+    expect(checkSetting('idle', 0.5)).toBe(0.5);
+    expect(thrownBy(() => checkSetting('idle', 0))).toMatchObject(outOfRange);
+    expect(thrownBy(() => checkSetting('idle', undefined))).toMatchObject(wrongType);
+  });
+
+  it('lets a duration be as short as it says, and wants it to end', () => {
+    expect(checkDuration('delay', 10, 10)).toBe(10);
+    expect(thrownBy(() => checkDuration('delay', 9.9, 10))).toMatchObject(outOfRange);
+    expect(thrownBy(() => checkDuration('delay', Number.POSITIVE_INFINITY, 10))).toMatchObject(
+      outOfRange,
+    );
+    expect(checkTime('wait', Number.POSITIVE_INFINITY, 10)).toBe(Number.POSITIVE_INFINITY);
+    expect(thrownBy(() => checkTime('wait', Number.NaN, 10))).toMatchObject(outOfRange);
+  });
+
+  it('knows one of several values that are not all strings', () => {
+    expect(checkOneOf('family', undefined, [undefined, 'ipv4'])).toBeUndefined();
+    expect(thrownBy(() => checkOneOf('family', 5, [0, 4, 6]))).toMatchObject(wrongValue);
+    expect(thrownBy(() => checkOneOf('family', '4', [0, 4, 6])).message).toBe(
+      `The "family" argument must be one of 0, 4, 6. Received type string ('4')`,
+    );
+  });
 
   it.each(['', 'a\0b', 'x'.repeat(256)])('refuses the host %p', (host) => {
     expect(thrownBy(() => checkHost(host))).toMatchObject(wrongValue);

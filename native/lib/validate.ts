@@ -1,8 +1,8 @@
 /** Checks of arguments: a wrong one is a TypeError or RangeError that names it, in Node's shape. */
 
 import { types } from 'node:util';
-import { type SocketType, types as socketTypes } from '@sock/native';
-import { isIP } from './ip.js';
+import { type SocketType, types as socketTypes } from './constants.js';
+import { binding } from './reactor.js';
 
 /** The name of a thing, if it has a plain one. Proxies and getters may throw, or give anything. */
 function nameOf(thing: unknown, key: 'name' | 'constructor'): string {
@@ -60,22 +60,36 @@ export function checkRate(name: string, value: unknown): number {
   throw outOfRange(name, `> 0 and <= ${Number.MAX_SAFE_INTEGER}`, value);
 }
 
-export function checkPort(value: unknown): number {
-  return checkInteger('port', value, 0, 65535);
+export function checkPort(value: unknown, min = 0): number {
+  return checkInteger('port', value, min, 65535);
 }
 
 /** The longest time that a timer can count: about 24.8 days. */
 export const timeoutMaxMs = 2 ** 31 - 1;
 
+/** A span of time of at least `minMs`, which ends. */
+export function checkDuration(name: string, value: unknown, minMs: number): number {
+  if (typeof value !== 'number') throw invalidType(name, 'a number', value);
+  if (value >= minMs && value <= timeoutMaxMs) return value;
+  throw outOfRange(name, `>= ${minMs} and <= ${timeoutMaxMs}`, value);
+}
+
+/** A span of time of at least `minMs`; `Infinity` has no end. */
+export function checkTime(name: string, value: unknown, minMs: number): number {
+  if (typeof value !== 'number') throw invalidType(name, 'a number', value);
+  if ((value >= minMs && value <= timeoutMaxMs) || value === Number.POSITIVE_INFINITY) return value;
+  throw outOfRange(name, `>= ${minMs} and <= ${timeoutMaxMs}, or Infinity`, value);
+}
+
+/** A setting in milliseconds, where 0 would mean nothing; `Infinity` sets no limit. */
+export function checkSetting(name: string, value: unknown): number {
+  if (value === 0) throw outOfRange(name, `> 0 and <= ${timeoutMaxMs}, or Infinity`, value);
+  return checkTime(name, value, 0);
+}
+
 /** A wait: 0 looks once, `undefined` and `Infinity` set no limit. */
 export function checkTimeout(value: unknown, name = 'timeout'): number {
-  if (value === undefined) return Number.POSITIVE_INFINITY;
-  if (typeof value !== 'number') throw invalidType(name, 'a number', value);
-  if (value === Number.POSITIVE_INFINITY) return value;
-  if (!(value >= 0 && value <= timeoutMaxMs)) {
-    throw outOfRange(name, `>= 0 and <= ${timeoutMaxMs}, or Infinity`, value);
-  }
-  return value;
+  return value === undefined ? Number.POSITIVE_INFINITY : checkTime(name, value, 0);
 }
 
 /** Only a real one has the getter work; what imitates one, or stands before it, throws. */
@@ -87,9 +101,9 @@ function isSignal(value: unknown): value is AbortSignal {
   }
 }
 
-export function checkSignal(value: unknown): AbortSignal | undefined {
+export function checkSignal(value: unknown, name = 'signal'): AbortSignal | undefined {
   if (value === undefined) return undefined;
-  if (!isSignal(value)) throw invalidType('signal', 'an instance of AbortSignal', value);
+  if (!isSignal(value)) throw invalidType(name, 'an instance of AbortSignal', value);
   return value;
 }
 
@@ -98,8 +112,9 @@ export function checkBoolean(name: string, value: unknown): boolean {
   return value;
 }
 
-export function checkFunction(name: string, value: unknown): void {
+export function checkFunction<T>(name: string, value: T): T {
   if (typeof value !== 'function') throw invalidType(name, 'a function', value);
+  return value;
 }
 
 /** The elements of an array, as they are now. */
@@ -112,14 +127,15 @@ export function checkArray(name: string, value: unknown, expected: string): unkn
   throw invalidType(name, expected, value);
 }
 
-export function checkOneOf<T extends string>(
-  name: string,
-  value: unknown,
-  allowed: readonly T[],
-): T {
+/** One of the values allowed, strings as a rule. */
+export function checkOneOf<T>(name: string, value: unknown, allowed: readonly T[]): T {
   if (allowed.includes(value as T)) return value as T;
-  const list = allowed.map((item) => `'${item}'`).join(', ');
-  if (typeof value !== 'string') throw invalidType(name, `one of ${list}`, value);
+  const list = allowed
+    .map((item) => (typeof item === 'string' ? `'${item}'` : String(item)))
+    .join(', ');
+  if (!allowed.some((item) => typeof item === typeof value)) {
+    throw invalidType(name, `one of ${list}`, value);
+  }
   throw invalidValue(name, `must be one of ${list}`, value);
 }
 
@@ -135,7 +151,7 @@ export function checkHost(value: unknown, name = 'host'): string {
 /** An address, not a name: what cannot wait cannot look names up. */
 export function checkLiteral(value: unknown, name = 'host'): string {
   const host = checkHost(value, name);
-  if (isIP(host) === 0) {
+  if (binding.addressFamily(host) === 0) {
     throw invalidValue(name, 'must be an IP address; resolve names first, with @sock/dns', host);
   }
   return host;
