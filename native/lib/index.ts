@@ -1,5 +1,5 @@
-// Values are exported as plain properties: a re-export would be a getter, which the hot paths of
-// the other packages would call for every message.
+// Values are exported as plain properties: where the sources are run as they are, a re-export would
+// be a getter, which the hot paths of the other packages would call for every message.
 
 import * as addon from './binding.js';
 import * as constants from './constants.js';

@@ -13,7 +13,7 @@ export interface Waiters {
   expire(nowMs: number): number;
 }
 
-// Looked up once: these are on the path of every message, and an import is a getter there.
+// Looked up once: these are on the path of every message.
 const {
   binding,
   Flag,
