@@ -143,6 +143,8 @@ export interface Binding {
   lookup(pool: number, id: number, host: string, family: number, flags: number): boolean;
   lookupName(pool: number, id: number, address: string): boolean;
   cancelLookup(pool: number, id: number): void;
+  watchLookup(pool: number, id: number, notifier: number): void;
+  takeLookups(pool: number): (number | string[])[];
   lookupSync(host: string, family: number, timeoutMs: number): string[] | number | null;
   describeLookup(gaiCode: number): string;
   openPool(threads: number, threadsMax: number, pendingMax: number): number;
@@ -150,6 +152,12 @@ export interface Binding {
   closePool(pool: number): void;
   poolThreads(pool: number): number;
   sourceAddress(host: string): string;
+
+  openNotifier(): number;
+  notify(id: number): void;
+  clearNotifier(id: number): void;
+  setNotifierDeadline(id: number, atMs: number): void;
+  closeNotifier(id: number): number;
 }
 
 /** The errno values that our code looks at, positive. */

@@ -99,6 +99,7 @@ export const syscallNames = [
   'pread',
   'sendfile',
   'splice',
+  'timerfd_create',
 ] as const;
 
 /** `TcpFigure` in src/sys/tcp_info.h, by position. */

@@ -8,7 +8,7 @@
  * keeps the socket behind it from being collected; whoever waits for nothing is not held at all.
  */
 import { type Binding, createBinding } from './binding.js';
-import { Control, type CounterName, counterNames, RecordKind } from './constants.js';
+import { Control, RecordKind } from './constants.js';
 
 /** Who hears of a slot. An event is a hint: it may come late, or for nothing. */
 export interface Sink {
@@ -93,37 +93,16 @@ function onAccepted(sink: Sink | undefined, slot: number, generation: number): v
 }
 
 function onLookedUp(id: number, gaiCode: number, errno: number): void {
-  const sink = lookupSinks.get(id);
   const addresses = answers[id] ?? [];
   answers[id] = undefined;
+  settleLookup(id, addresses, gaiCode, errno);
+}
+
+function settleLookup(id: number, addresses: string[], gaiCode: number, errno: number): void {
+  const sink = lookupSinks.get(id);
   if (sink === undefined) return;
   forgetLookup(id);
-  countOne(gaiCode === 0 ? 'dns_request_completed' : 'dns_request_failed');
   sink(addresses, gaiCode, errno);
-}
-
-/** Gives up on a lookup; `timedOut` says why, for those who count. */
-export type GiveUp = (timedOut?: boolean) => void;
-
-function ask(pool: number, sink: LookupSink, submit: (id: number) => boolean): GiveUp | null {
-  const id = freeLookupIds.pop() ?? lookupIdCount++;
-  if (!submit(id)) {
-    freeLookupIds.push(id);
-    return null;
-  }
-  lookupSinks.set(id, sink);
-  holdLoop();
-  countOne('dns_request_submitted');
-  return (timedOut = false) => {
-    if (lookupSinks.get(id) !== sink) return;
-    binding.cancelLookup(pool, id);
-    forgetLookup(id);
-    countOne(timedOut ? 'dns_request_timeout' : 'dns_request_cancelled');
-  };
-}
-
-function countOne(name: CounterName): void {
-  binding.count(counterNames.indexOf(name), 1);
 }
 
 function forgetLookup(id: number): void {
@@ -132,10 +111,43 @@ function forgetLookup(id: number): void {
   releaseLoop();
 }
 
+/** A lookup that is under way. */
+export interface PendingLookup {
+  /** Its sink will not be called. */
+  giveUp(): void;
+  /** The notifier of that number, too, is told when {@link takeLookups} would find the answer. */
+  watch(notifier: number): void;
+}
+
+function ask(
+  pool: number,
+  sink: LookupSink,
+  submit: (id: number) => boolean,
+): PendingLookup | null {
+  const id = freeLookupIds.pop() ?? lookupIdCount++;
+  if (!submit(id)) {
+    freeLookupIds.push(id);
+    return null;
+  }
+  lookupSinks.set(id, sink);
+  holdLoop();
+  const isPending = (): boolean => lookupSinks.get(id) === sink;
+  return {
+    giveUp: () => {
+      if (!isPending()) return;
+      binding.cancelLookup(pool, id);
+      forgetLookup(id);
+    },
+    watch: (notifier) => {
+      if (isPending()) binding.watchLookup(pool, id, notifier);
+    },
+  };
+}
+
 /**
  * Looks a name up on the addon's own threads. `family` is a position in `families`, or −1 for any;
- * `flags` are getaddrinfo's. Returns a function that gives up on it, or null when too many lookups
- * are waiting. The sink is a function of this lookup alone.
+ * `flags` are getaddrinfo's. Null when too many lookups are waiting. The sink is a function of this
+ * lookup alone.
  */
 export function lookup(
   host: string,
@@ -143,13 +155,22 @@ export function lookup(
   sink: LookupSink,
   pool = defaultPool,
   flags = 0,
-): GiveUp | null {
+): PendingLookup | null {
   return ask(pool, sink, (id) => binding.lookup(pool, id, host, family, flags));
 }
 
 /** The same for the name of an address, which comes as the only one of the answer. */
-export function lookupName(address: string, sink: LookupSink, pool: number): GiveUp | null {
+export function lookupName(address: string, sink: LookupSink, pool: number): PendingLookup | null {
   return ask(pool, sink, (id) => binding.lookupName(pool, id, address));
+}
+
+/** Calls the sinks of what the pool has answered by now, without waiting for the event loop. */
+export function takeLookups(pool: number): void {
+  const taken = binding.takeLookups(pool);
+  for (let at = 0; at < taken.length; at += 4) {
+    const [id, addresses, gaiCode, errno] = taken.slice(at, at + 4);
+    settleLookup(id as number, addresses as string[], gaiCode as number, errno as number);
+  }
 }
 
 /**

@@ -37,6 +37,7 @@ enum class Syscall : uint8_t {
   kPread,
   kSendFile,
   kSplice,
+  kTimerFd,
 };
 
 struct Error {

@@ -132,6 +132,7 @@ void Context::on_cleanup(napi_async_cleanup_hook_handle, void* data) {
   self->resolvers_.clear();
   self->loader_.reset();
   self->polls_.close_all();
+  self->notifiers_.close_all();
   self->reactor_.reset();
   self->memory_.reset();
   uv_close(reinterpret_cast<uv_handle_t*>(&self->timer_), on_closed);

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "binding/args.h"
+#include "binding/notifiers.h"
 #include "binding/poll_set.h"
 #include "binding/receive_memory.h"
 #include "binding/waiter.h"
@@ -107,6 +108,9 @@ class Context {
   uint32_t open_pool(const dns::Limits& limits);
   void close_pool(uint32_t pool) { resolvers_.erase(pool); }
   void cancel_lookup(uint32_t pool, uint32_t id);
+  // What the event loop would be told of that pool, for somebody who does not wait for it.
+  std::deque<dns::Answer> take_lookups(uint32_t pool);
+  Notifiers& notifiers() { return notifiers_; }
   PollSets& polls() { return polls_; }
   // Tells JavaScript, at once, that the poll has something.
   void report_poll(uint32_t id);
@@ -185,6 +189,7 @@ class Context {
   };
   std::unordered_map<uint32_t, BoundFile> bound_files_;  // by slot
   PollSets polls_;
+  Notifiers notifiers_;
   std::deque<dns::Answer> answers_;  // taken from the resolver, not yet recorded
 
   struct Joined {

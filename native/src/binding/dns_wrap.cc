@@ -80,6 +80,35 @@ napi_value js_cancel_lookup(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// watchLookup(pool, id, notifier): it is told, too, when the answer is there.
+napi_value js_watch_lookup(napi_env env, napi_callback_info info) {
+  const Args<3> args(env, info);
+  dns::Resolver* resolver = pool_of(args);
+  auto watcher = args.context().notifiers().find(args.int32(2));
+  if (resolver != nullptr && watcher != nullptr) {
+    resolver->watch(static_cast<uint32_t>(args.int32(1)), std::move(watcher));
+  }
+  return nullptr;
+}
+
+// takeLookups(pool) -> the answers that are there, each as four elements: id, addresses, the EAI_*
+// code or 0, errno. They will not be recorded.
+napi_value js_take_lookups(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  napi_value list = nullptr;
+  napi_create_array(env, &list);
+  uint32_t at = 0;
+  const auto append = [&](napi_value value) { napi_set_element(env, list, at++, value); };
+  for (const dns::Answer& answer :
+       args.context().take_lookups(static_cast<uint32_t>(args.int32(0)))) {
+    append(binding::to_js(env, static_cast<int64_t>(answer.id)));
+    append(to_js(env, answer));
+    append(binding::to_js(env, answer.gai_code));
+    append(binding::to_js(env, answer.system_errno));
+  }
+  return list;
+}
+
 // openPool(threads, threadsMax, pendingMax) -> its number.
 napi_value js_open_pool(napi_env env, napi_callback_info info) {
   const Args<3> args(env, info);
@@ -189,6 +218,14 @@ void Context::cancel_lookup(uint32_t pool, uint32_t id) {
   if (dns::Resolver* found = resolver(pool); found != nullptr) found->cancel(id);
 }
 
+std::deque<dns::Answer> Context::take_lookups(uint32_t pool) {
+  std::deque<dns::Answer> taken = std::exchange(answers_, {});
+  if (dns::Resolver* found = resolver(pool); found != nullptr) {
+    for (dns::Answer& answer : found->take()) taken.push_back(std::move(answer));
+  }
+  return taken;
+}
+
 void Context::take_answers() {
   if (resolvers_.empty()) return;
   napi_value list = nullptr;
@@ -212,6 +249,8 @@ void install_dns(Installer& installer) {
   installer.add("cancelLookup", js_cancel_lookup);
   installer.add("lookupSync", js_lookup_sync);
   installer.add("describeLookup", js_describe_lookup);
+  installer.add("watchLookup", js_watch_lookup);
+  installer.add("takeLookups", js_take_lookups);
   installer.add("openPool", js_open_pool);
   installer.add("resizePool", js_resize_pool);
   installer.add("closePool", js_close_pool);

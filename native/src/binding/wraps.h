@@ -35,5 +35,6 @@ void install_file(Installer& installer);
 void install_relay(Installer& installer);
 void install_dns(Installer& installer);
 void install_poll(Installer& installer);
+void install_notifier(Installer& installer);
 
 }  // namespace sock::binding

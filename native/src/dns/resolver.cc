@@ -19,6 +19,7 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <ranges>
 #include <utility>
 
 #include "base/check.h"
@@ -41,9 +42,23 @@ void set_port(sockaddr* address, uint16_t port) {
   }
 }
 
+using Watchers = std::vector<std::shared_ptr<sys::Notifier>>;
+
+// Many may wait for one answer by one notifier.
+void add(Watchers& watchers, std::shared_ptr<sys::Notifier> watcher) {
+  if (std::ranges::find(watchers, watcher) == watchers.end())
+    watchers.push_back(std::move(watcher));
+}
+
+struct Waiting {
+  Question question;
+  Watchers watchers;
+};
+
 // What a worker is busy with. Lives on its stack; listed in State::running meanwhile.
 struct Job {
   uint32_t id;
+  Watchers watchers;
   bool abandoned = false;
 };
 
@@ -118,7 +133,7 @@ struct Resolver::State : std::enable_shared_from_this<Resolver::State> {
   // These expect the mutex to be held.
   void ensure_workers();
   int start_thread();
-  void finish(Answer answer);
+  void finish(Answer answer, const Watchers& watchers);
   bool wait_for_question(std::unique_lock<std::mutex>& lock);
   void answer_next(std::unique_lock<std::mutex>& lock);
   unsigned working_count() const { return thread_count - stuck_count; }
@@ -130,7 +145,7 @@ struct Resolver::State : std::enable_shared_from_this<Resolver::State> {
   void (*notify)(void*);
   void* notify_argument;
   bool closed = false;
-  std::deque<Question> pending;
+  std::deque<Waiting> pending;
   std::vector<Job*> running;
   std::vector<Answer> finished;
   unsigned thread_count = 0;
@@ -157,9 +172,9 @@ void Resolver::State::ensure_workers() {
       if (working_count() > 0) return;
       // Nobody is left who would ever answer these.
       while (!pending.empty()) {
-        const uint32_t id = pending.front().id;
+        const Waiting unanswered = std::move(pending.front());
         pending.pop_front();
-        finish(Answer{id, EAI_SYSTEM, error, {}});
+        finish(Answer{unanswered.question.id, EAI_SYSTEM, error, {}}, unanswered.watchers);
       }
       return;
     }
@@ -167,9 +182,10 @@ void Resolver::State::ensure_workers() {
   }
 }
 
-void Resolver::State::finish(Answer answer) {
+void Resolver::State::finish(Answer answer, const Watchers& watchers) {
   finished.push_back(std::move(answer));
   if (finished.size() == 1 && notify != nullptr) notify(notify_argument);
+  for (const auto& watcher : watchers) watcher->notify();
 }
 
 // False when this thread should end instead: it has waited long enough, or it was stuck and comes
@@ -182,9 +198,9 @@ bool Resolver::State::wait_for_question(std::unique_lock<std::mutex>& lock) {
 }
 
 void Resolver::State::answer_next(std::unique_lock<std::mutex>& lock) {
-  const Question question = std::move(pending.front());
+  const Question question = std::move(pending.front().question);
+  Job job{question.id, std::move(pending.front().watchers)};
   pending.pop_front();
-  Job job{question.id};
   running.push_back(&job);
   idle_count--;
   lock.unlock();
@@ -195,7 +211,7 @@ void Resolver::State::answer_next(std::unique_lock<std::mutex>& lock) {
   if (job.abandoned) {
     stuck_count--;
   } else {
-    finish(std::move(answer));
+    finish(std::move(answer), job.watchers);
   }
 }
 
@@ -222,7 +238,7 @@ Resolver::~Resolver() {
 bool Resolver::submit(Question question) {
   const std::lock_guard lock(state_->mutex);
   if (state_->pending.size() >= state_->limits.pending_max) return false;
-  state_->pending.push_back(std::move(question));
+  state_->pending.push_back({std::move(question), {}});
   state_->ensure_workers();
   state_->wake.notify_one();
   return true;
@@ -240,8 +256,9 @@ Load Resolver::load() const {
 
 void Resolver::cancel(uint32_t id) {
   const std::lock_guard lock(state_->mutex);
-  const auto is_it = [id](const auto& entry) { return entry.id == id; };
-  if (std::erase_if(state_->pending, is_it) > 0) return;
+  const auto waits = [id](const Waiting& waiting) { return waiting.question.id == id; };
+  const auto is_it = [id](const Answer& answer) { return answer.id == id; };
+  if (std::erase_if(state_->pending, waits) > 0) return;
   if (std::erase_if(state_->finished, is_it) > 0) return;
   for (Job* job : state_->running) {
     if (job->id != id || job->abandoned) continue;
@@ -250,6 +267,18 @@ void Resolver::cancel(uint32_t id) {
     state_->ensure_workers();
     return;
   }
+}
+
+void Resolver::watch(uint32_t id, std::shared_ptr<sys::Notifier> watcher) {
+  const std::lock_guard lock(state_->mutex);
+  // From the back: as a rule it was submitted just now.
+  for (Waiting& waiting : state_->pending | std::views::reverse) {
+    if (waiting.question.id == id) return add(waiting.watchers, std::move(watcher));
+  }
+  for (Job* job : state_->running) {
+    if (job->id == id && !job->abandoned) return add(job->watchers, std::move(watcher));
+  }
+  watcher->notify();
 }
 
 std::vector<Answer> Resolver::take() {

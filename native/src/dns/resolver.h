@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "sys/notifier.h"
 #include "sys/sockaddr.h"
 
 namespace sock::dns {
@@ -73,6 +74,8 @@ class Resolver {
   void set_pending_max(size_t pending_max);
   Load load() const;
   void cancel(uint32_t id);
+  // The notifier, too, is told when that answer can be taken; at once when it can already.
+  void watch(uint32_t id, std::shared_ptr<sys::Notifier> watcher);
   std::vector<Answer> take();
 
  private:

@@ -451,6 +451,53 @@ TEST_CASE("the owner is told once until it takes") {
   CHECK(fixture.take_ids(4).size() == 4);
 }
 
+TEST_CASE(
+    "whoever watches a question is told when its answer can be taken, wherever it is by then") {
+  Fixture it(one_thread);
+  const auto watcher = test::take(sys::Notifier::make());
+  const auto other = test::take(sys::Notifier::make());
+  const auto told = [](const sys::Notifier& notifier, int timeout_ms) {
+    pollfd entry{.fd = notifier.fd(), .events = POLLIN, .revents = 0};
+    return ::poll(&entry, 1, timeout_ms) == 1;
+  };
+  it.server->block();
+  it.ask(1, "running");
+  it.server->wait_until_asked(1);
+  it.ask(2, "waiting");
+  it.resolver->watch(1, watcher);
+  it.resolver->watch(1, watcher);
+  it.resolver->watch(2, other);
+  CHECK_FALSE(told(*watcher, 0));
+  it.server->release("running");
+  CHECK(told(*watcher, 10'000));
+  CHECK(it.take_ids(1) == Ids{1});
+  CHECK_FALSE(told(*other, 0));
+  it.server->release("waiting");
+  CHECK(told(*other, 10'000));
+  // An answer that is there already.
+  watcher->clear();
+  it.resolver->watch(2, watcher);
+  CHECK(told(*watcher, 0));
+  CHECK(it.take_ids(1) == Ids{2});
+}
+
+TEST_CASE("whoever watches a question that is cancelled is not told") {
+  Fixture it(one_thread);
+  const auto watcher = test::take(sys::Notifier::make());
+  it.server->block();
+  it.ask(1, "running");
+  it.server->wait_until_asked(1);
+  it.resolver->watch(1, watcher);
+  it.resolver->cancel(1);
+  it.server->release("running");
+  it.server->wait_until_answered(1);
+  it.ask(2, "next");
+  it.server->release("next");
+  CHECK(it.take_ids(1) == Ids{2});
+  pollfd entry{.fd = watcher->fd(), .events = POLLIN, .revents = 0};
+  CHECK(::poll(&entry, 1, 0) == 0);
+}
+
 TEST_CASE("the resolver can go while lookups run: it does not wait, and nobody is told") {
   const auto server = std::make_shared<FakeServer>();
   server->block();

@@ -13,7 +13,6 @@ export type { TakenStream } from './duplex/taken-stream.js';
 export {
   AbortError,
   ArenaError,
-  DatagramError,
   HappyEyeballsError,
   isSocketError,
   lastError,

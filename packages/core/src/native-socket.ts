@@ -5,7 +5,6 @@ import {
   checkInteger,
   checkOneOf,
   checkOptions,
-  type Endpoint,
   Errno,
   type Family,
   families,
@@ -17,6 +16,7 @@ import {
   syscallNames,
   types,
 } from '@sock/native';
+import type { Endpoint } from './endpoint.js';
 import { SocketError, type SocketErrorDetails, systemError } from './errors.js';
 
 /** Options of a new socket. */

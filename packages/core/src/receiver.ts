@@ -9,18 +9,8 @@
  * that was cut short never loses any. The end of the stream and a broken connection are remembered:
  * every later receive gives the same answer.
  */
-import {
-  binding,
-  Control,
-  type Endpoint,
-  Errno,
-  Flag,
-  type Limits,
-  MessageKind,
-  noLimits,
-  OperationQueue,
-  runNextTurn,
-} from '@sock/native';
+import { binding, Control, Errno, Flag, MessageKind, runNextTurn } from '@sock/native';
+import type { Endpoint } from './endpoint.js';
 import {
   AbortError,
   busyError,
@@ -30,6 +20,7 @@ import {
   systemError,
   TimeoutError,
 } from './errors.js';
+import { type Limits, noLimits, OperationQueue } from './operation.js';
 import {
   type ByteSource,
   ChunkOperation,

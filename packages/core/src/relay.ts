@@ -3,7 +3,6 @@ import {
   binding,
   checkOptions,
   checkSignal,
-  defer,
   Errno,
   forgetTask,
   invalidType,
@@ -13,6 +12,7 @@ import {
 } from '@sock/native';
 import { TakenSocket, type TakenStream } from './duplex/taken-stream.js';
 import { AbortError, closedError, systemError } from './errors.js';
+import { defer } from './operation.js';
 import { Stream } from './stream.js';
 import type { StreamSocket } from './stream-socket.js';
 

@@ -4,17 +4,9 @@
  */
 
 import { getSystemErrorName } from 'node:util';
-import {
-  binding,
-  Control,
-  count,
-  families,
-  type GiveUp,
-  gaiErrorName,
-  type Limits,
-  lookup,
-} from '@sock/native';
+import { binding, Control, count, families, gaiErrorName, lookup } from '@sock/native';
 import { AbortError, ResolveError, SocketError, TimeoutError } from './errors.js';
+import type { Limits } from './operation.js';
 
 export type AddressFamily = 'ipv4' | 'ipv6' | undefined;
 
@@ -34,6 +26,9 @@ function resolveError(hostname: string, gaiCode: number, errno: number): Resolve
     cause,
   });
 }
+
+/** Gives up on a lookup; `timedOut` says why, for those who count. */
+type GiveUp = (timedOut: boolean) => void;
 
 /**
  * A promise for what `start` brings about, unless the signal or the time cuts it short. `start`
@@ -82,12 +77,19 @@ export function resolveHost(
   limits: Limits,
 ): Promise<string[]> {
   return withLimits(limits, `looking up ${hostname}`, (resolve, reject) => {
-    const giveUp = lookup(hostname, familyIndex(family), (addresses, gaiCode, errno) => {
+    const pending = lookup(hostname, familyIndex(family), (addresses, gaiCode, errno) => {
+      count(gaiCode === 0 ? 'dns_request_completed' : 'dns_request_failed');
       if (gaiCode === 0) resolve(addresses);
       else reject(resolveError(hostname, gaiCode, errno));
     });
-    if (giveUp !== null) return giveUp;
-    throw new SocketError('too many name lookups are waiting', { code: 'ERR_SOCK_QUEUE_FULL' });
+    if (pending === null) {
+      throw new SocketError('too many name lookups are waiting', { code: 'ERR_SOCK_QUEUE_FULL' });
+    }
+    count('dns_request_submitted');
+    return (timedOut) => {
+      pending.giveUp();
+      count(timedOut ? 'dns_request_timeout' : 'dns_request_cancelled');
+    };
   });
 }
 

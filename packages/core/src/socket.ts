@@ -6,12 +6,9 @@ import {
   checkOptions,
   checkPath,
   checkPort,
-  closeWhenForgotten,
   type Family,
   families,
   invalidValue,
-  type Limits,
-  notForgotten,
   PollIn,
   SocketOption,
   type SocketType,
@@ -27,6 +24,7 @@ import {
   timeIfObserved,
 } from './diagnostics.js';
 import { AbortError, busyError, closedError, SocketError, systemError } from './errors.js';
+import { closeWhenForgotten, notForgotten } from './forgotten.js';
 import { iterationEnd, StepIterator } from './iterators.js';
 import {
   detailsOf,
@@ -39,7 +37,7 @@ import {
   type SocketOptions,
   takeOver,
 } from './native-socket.js';
-import type { OperationOptions } from './operation.js';
+import type { Limits, OperationOptions } from './operation.js';
 import { checkWatcher, type Pollable, type PollWatcher } from './pollable.js';
 import type { SyncOptions } from './stream-socket.js';
 import { checkAddress } from './target.js';

@@ -59,6 +59,8 @@ function inOrder(outcome: Outcome<string>): Outcome<string> {
 }
 
 export class CaresEngine implements Engine {
+  /** c-ares is driven by the event loop, and by nothing else. */
+  readonly isCollectable = false;
   private readonly resolver: dns.Resolver;
   /** Queries of c-ares that have not ended, and how many of them somebody still waits for. */
   private running = 0;
@@ -88,6 +90,8 @@ export class CaresEngine implements Engine {
   services(name: string): Start<ServiceRecord> {
     return this.plain('querySrv', () => this.resolver.resolveSrv(name));
   }
+
+  collect(): void {}
 
   get load(): EngineLoad {
     return { threads: 0, stuckThreads: 0, queued: this.running };
@@ -130,9 +134,10 @@ export class CaresEngine implements Engine {
         this.running--;
         if (forget()) settle(outcome);
       });
-      return () => {
+      const giveUp = (): void => {
         if (forget() && this.wanted === 0) this.resolver.cancel();
       };
+      return { giveUp, watch: () => {} };
     };
   }
 }

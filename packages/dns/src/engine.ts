@@ -24,11 +24,16 @@ export type Outcome<T> = { readonly answer: Answer<T> } | { readonly failure: Fa
 
 export type Settle<T> = (outcome: Outcome<T>) => void;
 
-/**
- * Begins a lookup, which settles later, never within the call. Returns a function that gives up on
- * it, after which it does not settle; null when too many are waiting.
- */
-export type Start<T> = (settle: Settle<T>) => (() => void) | null;
+/** A lookup that is under way. */
+export interface Pending {
+  /** It does not settle any more. */
+  giveUp(): void;
+  /** The notifier, too, is told when {@link Engine.collect} would settle it. */
+  watch(notifier: number): void;
+}
+
+/** Begins a lookup, which settles later, never within the call; null when too many are waiting. */
+export type Start<T> = (settle: Settle<T>) => Pending | null;
 
 /** A server that answers a service, from an SRV record. */
 export interface ServiceRecord {
@@ -53,6 +58,10 @@ export interface Engine {
   addresses(name: string, family: Family | undefined, flags: number): Start<string>;
   names(address: string): Start<string>;
   services(name: string): Start<ServiceRecord>;
+  /** Whether its answers can be had without the event loop. */
+  readonly isCollectable: boolean;
+  /** Settles what is answered by now, without waiting for the event loop where it can. */
+  collect(): void;
   readonly load: EngineLoad;
   resize(pendingMax: number): void;
   close(): void;

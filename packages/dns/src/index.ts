@@ -1,4 +1,11 @@
 export { AddressMemory, type AddressMemoryOptions } from './address-memory.js';
+export type {
+  AttemptEvent,
+  LookupCompleteEvent,
+  LookupEndEvent,
+  LookupErrorEvent,
+  LookupEvent,
+} from './diagnostics.js';
 export type { ServiceRecord } from './engine.js';
 export {
   connectHappyEyeballs,
@@ -8,5 +15,15 @@ export {
 export type { NodeLookup } from './node-lookup.js';
 export type { RaceEvent } from './race.js';
 export type { HappyEyeballsConfig, RaceResolver } from './race-config.js';
-export { type ResolveOptions, Resolver, type ResolverStats } from './resolver.js';
+export {
+  type ResolveCallback,
+  ResolveRequest,
+  type ResolveState,
+} from './resolve-request.js';
+export {
+  type ResolveOptions,
+  Resolver,
+  type ResolverStats,
+  type SubmitOptions,
+} from './resolver.js';
 export type { CacheOptions, ResolverOptions } from './settings.js';

@@ -34,14 +34,17 @@ function open(limits?: Partial<CacheLimits>) {
     lookups.ask(
       {
         key: name,
+        kind: 'addresses',
         hostname: name,
+        family: undefined,
         start: (settle) => {
           if (engine.isFull) return null;
           const one = { name, settle, isGivenUp: false };
           asked.push(one);
-          return () => {
+          const giveUp = (): void => {
             one.isGivenUp = true;
           };
+          return { giveUp, watch: () => {} };
         },
       },
       limitsOfOne,

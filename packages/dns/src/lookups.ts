@@ -6,12 +6,16 @@
 import { AbortError, SocketClosedError, SocketError, TimeoutError } from '@sock/core';
 import type { Cache } from './cache.js';
 import type { Clock } from './clock.js';
-import { errorOf, isAuthoritative, type Outcome, type Start } from './engine.js';
-
-export interface Limits {
-  readonly signal: AbortSignal | undefined;
-  readonly timeoutMs: number;
-}
+import {
+  type LookupEvent,
+  tellCancelled,
+  tellCompleted,
+  tellFailed,
+  tellSubmitted,
+} from './diagnostics.js';
+import { errorOf, isAuthoritative, type Outcome, type Pending, type Start } from './engine.js';
+import type { Family } from './hostname.js';
+import { type Limits, Waiter } from './waiter.js';
 
 export interface Counters {
   lookups: number;
@@ -44,58 +48,26 @@ export const zeroCounters: Readonly<Counters> = {
 /** What to ask: equal keys are the same question. */
 export interface Question<T> {
   readonly key: string;
+  readonly kind: LookupEvent['kind'];
   /** For errors. */
   readonly hostname: string;
+  readonly family: Family | undefined;
   readonly start: Start<T>;
+}
+
+/** By whom somebody waits who is driven by hand: a clock, and what tells it of answers. */
+export interface Hand extends Clock {
+  readonly notifier: number;
 }
 
 /** A lookup that is under way. */
 interface Flight<T> {
   readonly question: Question<T>;
   readonly waiters: Set<Waiter<T>>;
-  giveUp: () => void;
+  pending: Pending;
 }
 
-/** One who waits. The promise settles once; whoever settles it clears up. */
-class Waiter<T> {
-  private timer: unknown;
-  private onAbort: (() => void) | undefined;
-
-  constructor(
-    private readonly clock: Clock,
-    private readonly limits: Limits,
-    private readonly resolvePromise: (values: readonly T[]) => void,
-    private readonly rejectPromise: (error: Error) => void,
-  ) {}
-
-  /** Begins to watch its limits. */
-  arm(leave: (error: 'timeout' | 'abort') => void): void {
-    const { signal, timeoutMs } = this.limits;
-    if (timeoutMs !== Number.POSITIVE_INFINITY) {
-      this.timer = this.clock.setTimeout(() => leave('timeout'), timeoutMs);
-    }
-    if (signal === undefined) return;
-    this.onAbort = () => leave('abort');
-    signal.addEventListener('abort', this.onAbort, { once: true });
-  }
-
-  resolve(values: readonly T[]): void {
-    this.disarm();
-    this.resolvePromise(values);
-  }
-
-  reject(error: Error): void {
-    this.disarm();
-    this.rejectPromise(error);
-  }
-
-  private disarm(): void {
-    this.clock.clearTimeout(this.timer);
-    if (this.onAbort !== undefined) {
-      this.limits.signal?.removeEventListener('abort', this.onAbort);
-    }
-  }
-}
+const nothing: Pending = { giveUp: () => {}, watch: () => {} };
 
 function closedError(): SocketClosedError {
   return new SocketClosedError('the resolver is closed', { code: 'ERR_SOCK_CLOSED' });
@@ -106,6 +78,10 @@ function queueFullError(hostname: string): SocketError {
   return new SocketError(message, { code: 'ERR_SOCK_QUEUE_FULL' });
 }
 
+function timeoutError({ hostname }: Question<unknown>, timeoutMs: number): TimeoutError {
+  return new TimeoutError(`looking up ${hostname}`, timeoutMs);
+}
+
 export class Lookups<T> {
   private readonly flights = new Map<string, Flight<T>>();
   private isClosed = false;
@@ -114,6 +90,8 @@ export class Lookups<T> {
     private readonly clock: Clock,
     private readonly counters: Counters,
     private readonly cache: Cache<Outcome<T>> | undefined,
+    /** Kept alive, and so not closed, for as long as anything is under way. */
+    readonly owner?: object,
   ) {}
 
   /** How many are under way, each for one or more who wait. */
@@ -123,12 +101,29 @@ export class Lookups<T> {
 
   async ask(question: Question<T>, limits: Limits): Promise<readonly T[]> {
     this.check(limits);
-    this.counters.lookups++;
-    const known = this.fromCache(question);
-    if (known !== undefined) return known;
     return new Promise((resolve, reject) => {
-      this.join(question, limits, new Waiter(this.clock, limits, resolve, reject));
+      this.begin(question, limits, new Waiter(this.clock, limits, { resolve, reject }));
     });
+  }
+
+  /**
+   * As {@link ask} for one who is driven by hand, and is told in `settle`, which may be within the
+   * call. What is returned can leave.
+   */
+  submit(
+    question: Question<T>,
+    limits: Limits,
+    hand: Hand,
+    settle: (values: readonly T[] | undefined, error: Error | undefined) => void,
+  ): Waiter<T> {
+    this.check(limits);
+    const waiter = new Waiter<T>(hand, limits, {
+      resolve: (values) => settle(values, undefined),
+      reject: (error) => settle(undefined, error),
+    });
+    this.begin(question, limits, waiter);
+    if (waiter.isWaiting) this.flights.get(question.key)?.pending.watch(hand.notifier);
+    return waiter;
   }
 
   /** Throws unless something may be asked. */
@@ -142,63 +137,57 @@ export class Lookups<T> {
     this.isClosed = true;
     for (const flight of [...this.flights.values()]) {
       this.end(flight);
-      flight.giveUp();
-      for (const waiter of flight.waiters) {
-        this.counters.cancelled++;
-        waiter.reject(closedError());
-      }
+      flight.pending.giveUp();
+      for (const waiter of flight.waiters) this.cancel(flight.question, waiter, closedError());
     }
     this.cache?.clear();
   }
 
-  private fromCache({ key, hostname }: Question<T>): readonly T[] | undefined {
+  private begin(question: Question<T>, limits: Limits, waiter: Waiter<T>): void {
+    this.counters.lookups++;
+    waiter.sinceMs = tellSubmitted(question);
+    const known = this.fromCache(question);
+    if (known === undefined) this.join(question, limits, waiter);
+    else if ('answer' in known) this.succeed(question, waiter, known.answer.values, true);
+    else this.fail(question, waiter, errorOf(known.failure, question.hostname), true);
+  }
+
+  private fromCache({ key }: Question<T>): Outcome<T> | undefined {
     if (this.cache === undefined) return undefined;
     const { counters } = this;
     const hit = this.cache.fresh(key);
-    if (hit === undefined) {
-      counters.cacheMisses++;
-      return undefined;
-    }
-    if ('answer' in hit.value) {
-      counters.cacheHits++;
-      counters.answered++;
-      return hit.value.answer.values;
-    }
-    counters.cacheNegativeHits++;
-    counters.failed++;
-    throw errorOf(hit.value.failure, hostname);
+    if (hit === undefined) counters.cacheMisses++;
+    else if (hit.isNegative) counters.cacheNegativeHits++;
+    else counters.cacheHits++;
+    return hit?.value;
   }
 
   private join(question: Question<T>, limits: Limits, waiter: Waiter<T>): void {
     // Looking once means here: into the cache, and nobody is asked.
     if (limits.timeoutMs === 0) {
-      this.timeOut(question, limits, waiter);
+      this.timeOut(question, waiter);
       return;
     }
     const flight = this.flights.get(question.key) ?? this.launch(question);
     if (flight === undefined) {
       this.counters.refused++;
-      this.rejectUnlessStale(question, waiter, queueFullError(question.hostname));
+      this.failUnlessStale(question, waiter, queueFullError(question.hostname));
       return;
     }
     if (flight.waiters.size > 0) this.counters.coalesced++;
     flight.waiters.add(waiter);
-    waiter.arm((why) => {
+    waiter.arm((error) => {
       this.leave(flight, waiter);
-      if (why === 'timeout') {
-        this.timeOut(question, limits, waiter);
-        return;
-      }
-      this.counters.cancelled++;
-      waiter.reject(new AbortError(limits.signal as AbortSignal));
+      if (error === undefined) this.timeOut(question, waiter);
+      else this.cancel(question, waiter, error);
     });
   }
 
   private launch(question: Question<T>): Flight<T> | undefined {
-    const flight: Flight<T> = { question, waiters: new Set(), giveUp: () => {} };
-    const giveUp = question.start((outcome) => this.settle(flight, outcome));
-    if (giveUp === null) return undefined;
-    flight.giveUp = giveUp;
+    const flight: Flight<T> = { question, waiters: new Set(), pending: nothing };
+    const pending = question.start((outcome) => this.settle(flight, outcome));
+    if (pending === null) return undefined;
+    flight.pending = pending;
     this.flights.set(question.key, flight);
     return flight;
   }
@@ -212,7 +201,7 @@ export class Lookups<T> {
     flight.waiters.delete(waiter);
     if (flight.waiters.size > 0) return;
     this.end(flight);
-    flight.giveUp();
+    flight.pending.giveUp();
   }
 
   private settle(flight: Flight<T>, outcome: Outcome<T>): void {
@@ -228,34 +217,49 @@ export class Lookups<T> {
 
   private tell(question: Question<T>, waiter: Waiter<T>, outcome: Outcome<T>): void {
     if ('answer' in outcome) {
-      this.counters.answered++;
-      waiter.resolve(outcome.answer.values);
+      this.succeed(question, waiter, outcome.answer.values, false);
       return;
     }
     const error = errorOf(outcome.failure, question.hostname);
-    if (isAuthoritative(outcome.failure)) this.fail(waiter, error);
-    else this.rejectUnlessStale(question, waiter, error);
+    if (isAuthoritative(outcome.failure)) this.fail(question, waiter, error, false);
+    else this.failUnlessStale(question, waiter, error);
   }
 
-  private timeOut(question: Question<T>, limits: Limits, waiter: Waiter<T>): void {
+  private timeOut(question: Question<T>, waiter: Waiter<T>): void {
     this.counters.timedOut++;
-    const error = new TimeoutError(`looking up ${question.hostname}`, limits.timeoutMs);
-    this.rejectUnlessStale(question, waiter, error);
+    this.failUnlessStale(question, waiter, timeoutError(question, waiter.timeoutMs));
   }
 
-  private rejectUnlessStale(question: Question<T>, waiter: Waiter<T>, error: Error): void {
+  private failUnlessStale(question: Question<T>, waiter: Waiter<T>, error: Error): void {
     const stale = this.cache?.stale(question.key);
     if (stale === undefined || !('answer' in stale)) {
-      this.fail(waiter, error);
+      this.fail(question, waiter, error, false);
       return;
     }
     this.counters.cacheStaleHits++;
-    this.counters.answered++;
-    waiter.resolve(stale.answer.values);
+    this.succeed(question, waiter, stale.answer.values, true);
   }
 
-  private fail(waiter: Waiter<T>, error: Error): void {
+  private succeed(
+    question: Question<T>,
+    waiter: Waiter<T>,
+    values: readonly T[],
+    cached: boolean,
+  ): void {
+    this.counters.answered++;
+    tellCompleted(question, waiter.sinceMs, values, cached);
+    waiter.resolve(values);
+  }
+
+  private fail(question: Question<T>, waiter: Waiter<T>, error: Error, cached: boolean): void {
     this.counters.failed++;
+    tellFailed(question, waiter.sinceMs, error, cached);
+    waiter.reject(error);
+  }
+
+  private cancel(question: Question<T>, waiter: Waiter<T>, error: Error): void {
+    this.counters.cancelled++;
+    tellCancelled(question, waiter.sinceMs, error);
     waiter.reject(error);
   }
 }

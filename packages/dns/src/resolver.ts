@@ -7,6 +7,7 @@ import {
   type TimeoutError,
 } from '@sock/core';
 import {
+  checkFunction,
   checkOneOf,
   checkOptions,
   checkPort,
@@ -17,17 +18,35 @@ import {
 import { Cache } from './cache.js';
 import { CaresEngine } from './cares-engine.js';
 import { systemClock } from './clock.js';
-import type { Engine, Outcome, ServiceRecord, Start } from './engine.js';
-import { checkHost, checkLiteral, checkName, type Family, type Host } from './hostname.js';
-import { type Counters, type Limits, Lookups, zeroCounters } from './lookups.js';
+import type { Engine, Outcome, ServiceRecord } from './engine.js';
+import { closeWhenForgotten, notForgotten, type Resources } from './forgotten.js';
+import {
+  checkHost,
+  checkLiteral,
+  checkName,
+  type Family,
+  type Host,
+  type NamedHost,
+} from './hostname.js';
+import { type Counters, type Hand, Lookups, type Question, zeroCounters } from './lookups.js';
 import { makeLookup, type NodeLookup } from './node-lookup.js';
+import { addressesOf, Requests, type ResolveCallback, ResolveRequest } from './resolve-request.js';
 import { checkMaxPending, checkSettings, type ResolverOptions, type Settings } from './settings.js';
 import { SystemEngine } from './system-engine.js';
+import type { Limits, Waiter } from './waiter.js';
 
 /** Limits of one lookup, and what is wanted. */
 export interface ResolveOptions extends OperationOptions {
   /** Addresses of this family only. Default: both. */
   family?: 'ipv4' | 'ipv6' | undefined;
+}
+
+/** What is wanted of a lookup that is driven by hand. */
+export interface SubmitOptions {
+  /** Addresses of this family only. Default: both. */
+  family?: 'ipv4' | 'ipv6' | undefined;
+  /** Milliseconds from this call, as with {@link Resolver.resolve}. Default: the resolver's. */
+  timeout?: number | undefined;
 }
 
 /** What a resolver has done so far, and does at the moment. All are counts. */
@@ -72,15 +91,14 @@ export interface ResolverStats {
 }
 
 const resolveOptionKeys = ['family', 'signal', 'timeout'] as const;
+const unlimited: Limits = { signal: undefined, timeoutMs: Number.POSITIVE_INFINITY };
+const submitOptionKeys = ['family', 'timeout'] as const;
 const operationKeys = ['signal', 'timeout'] as const;
-const wildcards: readonly { address: string; family: Family }[] = [
-  { address: '0.0.0.0', family: 'ipv4' },
-  { address: '::', family: 'ipv6' },
-];
-
-function familyOf(address: string): Family {
-  return address.includes(':') ? 'ipv6' : 'ipv4';
-}
+const wildcards: Readonly<Record<Family | 'any', readonly string[]>> = {
+  any: ['0.0.0.0', '::'],
+  ipv4: ['0.0.0.0'],
+  ipv6: ['::'],
+};
 
 function makeEngine(settings: Settings): Engine {
   const { threads, threadsMax, maxPending, servers } = settings;
@@ -89,9 +107,29 @@ function makeEngine(settings: Settings): Engine {
     : new CaresEngine(servers, maxPending);
 }
 
+/** What is kept for others, as an array of one's own. */
+async function copied<T>(found: Promise<readonly T[]>): Promise<T[]> {
+  return [...(await found)];
+}
+
+function checkFamily(value: unknown): Family | undefined {
+  return checkOneOf('options.family', value, [undefined, 'ipv4', 'ipv6'] as const);
+}
+
 function wrongFamily(hostname: string, family: Family): ResolveError {
   const message = `getaddrinfo ENOTFOUND ${hostname}: it is no address of family ${family}`;
   return new ResolveError(message, { code: 'ENOTFOUND', gaiCode: 0, hostname });
+}
+
+/** Of what is its own answer; undefined for a name. */
+function knownAddresses(
+  host: Host | null,
+  family: Family | undefined,
+): readonly string[] | ResolveError | undefined {
+  if (host === null) return wildcards[family ?? 'any'];
+  if (host.kind === 'name') return undefined;
+  if (family === undefined || family === host.family) return [host.address];
+  return wrongFamily(host.address, family);
 }
 
 /**
@@ -103,7 +141,8 @@ function wrongFamily(hostname: string, family: Family): ResolveError {
  * one, which each caller can leave without the others noticing. Literal addresses are answered at
  * once, from no thread.
  *
- * Pending lookups keep the process alive, an idle resolver does not. It belongs to its thread.
+ * Pending lookups keep the process alive, an idle resolver does not. It belongs to its thread. One
+ * that is forgotten is closed with a warning.
  *
  * @example
  * ```ts
@@ -138,6 +177,9 @@ export class Resolver implements Disposable {
   private timeoutMs: number;
   private pendingMax: number;
   private closed = false;
+  /** Once something was submitted, or the descriptor asked for. */
+  private requests: Requests | undefined;
+  private readonly resources: Resources;
 
   /**
    * Starts nothing yet: threads come with the first lookup.
@@ -153,14 +195,16 @@ export class Resolver implements Disposable {
     this.pendingMax = settings.maxPending;
     const limits = settings.cache;
     this.cache = limits === undefined ? undefined : new Cache(limits, systemClock.now);
-    this.addresses = new Lookups(systemClock, this.counters, this.cache);
-    this.services = new Lookups<ServiceRecord>(systemClock, this.counters, undefined);
+    this.addresses = new Lookups(systemClock, this.counters, this.cache, this);
+    this.services = new Lookups<ServiceRecord>(systemClock, this.counters, undefined, this);
+    this.resources = { engine: this.source, driver: undefined };
+    closeWhenForgotten(this, this.resources);
     this.lookup = makeLookup(async (hostname, family, flags) => {
       const host = checkHost(hostname);
       // As with dns.lookup, an address is the answer whatever family is wanted.
       const wanted = host.kind === 'name' ? family : undefined;
       const found = await this.find(host, wanted, flags, this.limits({}));
-      return found.map((address) => ({ address, family: familyOf(address) === 'ipv4' ? 4 : 6 }));
+      return found.map((address) => ({ address, family: address.includes(':') ? 6 : 4 }));
     });
   }
 
@@ -245,9 +289,89 @@ export class Resolver implements Disposable {
     const target = host === null ? null : checkHost(host);
     checkPort(port);
     const checked = checkOptions<ResolveOptions>(options, resolveOptionKeys);
-    const family = checkOneOf('options.family', checked.family, [undefined, 'ipv4', 'ipv6']);
+    const family = checkFamily(checked.family);
+    return this.resolveChecked(target, port, family, this.limits(checked));
+  }
+
+  /**
+   * {@link Resolver.resolve} for whoever drives things by hand, with a poll and without promises:
+   * watch {@link Resolver.pollFd}, and call {@link Resolver.check} when it is readable. With the
+   * system engine nothing of it needs the event loop, which a worker may block in `waitSync()`.
+   *
+   * @param host As with {@link Resolver.resolve}.
+   * @param port 0 to 65,535. Default 0.
+   * @param callback Called once, within {@link Resolver.check} or {@link Resolver.close}, in the
+   * asynchronous context of this call. What it throws is an uncaught exception. Without one, look
+   * at the request.
+   * @param options See {@link SubmitOptions}.
+   * @returns The request. Whatever goes wrong later is told by it, a full queue included.
+   * @throws TypeError, RangeError when an argument is wrong; {@link SocketClosedError}
+   * (`ERR_SOCK_CLOSED`); {@link SocketError} (`EMFILE`, `ENFILE`, `ENOMEM`) from the first call.
+   * @example
+   * ```ts
+   * poll.add(resolver.pollFd, PollEvents.Read);
+   * const request = resolver.submit('localhost', 80);
+   * while (request.state === 'pending') {
+   *   poll.waitSync();
+   *   resolver.check();
+   * }
+   * if (request.error !== null) throw request.error;
+   * ```
+   */
+  submit(
+    host: string | null,
+    port = 0,
+    callback?: ResolveCallback,
+    options?: SubmitOptions,
+  ): ResolveRequest {
+    const target = host === null ? null : checkHost(host);
+    checkPort(port);
+    if (callback !== undefined) checkFunction('callback', callback);
+    const checked = checkOptions<SubmitOptions>(options, submitOptionKeys);
+    const family = checkFamily(checked.family);
     const limits = this.limits(checked);
-    return this.resolveChecked(target, port, family as Family | undefined, limits);
+    this.addresses.check(limits);
+    const requests = this.openRequests();
+    const request = new ResolveRequest(host, port, requests, callback);
+    const known = knownAddresses(target, family);
+    if (known === undefined) {
+      const settle = request.settle.bind(request);
+      const question = this.question(target as NamedHost, family, 0);
+      request.wait(this.addresses.submit(question, limits, requests.driver, settle));
+    } else if (known instanceof Error) {
+      request.settle(undefined, known);
+    } else {
+      request.settle(known, undefined);
+    }
+    return request;
+  }
+
+  /**
+   * A descriptor that is readable whenever {@link Resolver.check} has something to do, for a poll
+   * that watches it for reading: answers, and time limits that have passed. It is made by the first
+   * use of this property or of {@link Resolver.submit}, stays the same, and is the resolver's to
+   * close: take it out of your poll before. −1 once closed.
+   *
+   * @throws {@link SocketError} (`EMFILE`, `ENFILE`, `ENOMEM`) when there is none to be had.
+   */
+  get pollFd(): number {
+    return this.closed ? -1 : this.openRequests().driver.fd;
+  }
+
+  /**
+   * Ends the requests of {@link Resolver.submit} that have an answer or whose time is over, and
+   * calls their callbacks. It never waits. With the c-ares engine, answers come by the event loop,
+   * and only wait for this call.
+   *
+   * @returns How many have ended since the last call, the cancelled ones included.
+   * @throws {@link SocketClosedError} (`ERR_SOCK_CLOSED`).
+   */
+  check(): number {
+    this.addresses.check(unlimited);
+    const { requests } = this;
+    if (requests === undefined) return 0;
+    requests.driver.look(() => this.source.collect());
+    return requests.tell();
   }
 
   /**
@@ -264,8 +388,17 @@ export class Resolver implements Disposable {
   reverse(address: string, options?: OperationOptions): Promise<string[]> {
     const literal = checkLiteral(address, 'address').address;
     const limits = this.limits(checkOptions<OperationOptions>(options, operationKeys));
-    return this.ask(this.addresses, `name ${literal}`, literal, limits, () =>
-      this.source.names(literal),
+    return copied(
+      this.addresses.ask(
+        {
+          key: `name ${literal}`,
+          kind: 'names',
+          hostname: literal,
+          family: undefined,
+          start: this.source.names(literal),
+        },
+        limits,
+      ),
     );
   }
 
@@ -286,12 +419,13 @@ export class Resolver implements Disposable {
     const checked = checkName(name);
     const limits = this.limits(checkOptions<OperationOptions>(options, operationKeys));
     const start = this.source.services(checked);
-    return this.ask(this.services, checked, checked, limits, () => start);
+    const subject = { hostname: checked, kind: 'services', family: undefined } as const;
+    return copied(this.services.ask({ key: checked, ...subject, start }, limits));
   }
 
   /**
-   * Rejects all lookups that are pending, with `ERR_SOCK_CLOSED`, and returns at once; threads that
-   * hang end by themselves. Closing again does nothing.
+   * Rejects all lookups that are pending, with `ERR_SOCK_CLOSED`, ends all requests so, and returns
+   * at once; threads that hang end by themselves. Closing again does nothing.
    */
   close(): void {
     if (this.closed) return;
@@ -299,11 +433,42 @@ export class Resolver implements Disposable {
     this.addresses.close();
     this.services.close();
     this.source.close();
+    this.requests?.close();
+    notForgotten(this);
   }
 
   /** {@link Resolver.close}, for `using`. */
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /**
+   * @internal A lookup for a race that is driven by hand; the settling may be within the call.
+   */
+  lookUpByHand(
+    host: NamedHost,
+    family: Family,
+    hand: Hand,
+    settle: (addresses: readonly string[] | undefined, error: Error | undefined) => void,
+  ): Waiter<string> {
+    const limits = { signal: undefined, timeoutMs: this.timeoutMs };
+    return this.addresses.submit(this.question(host, family, 0), limits, hand, settle);
+  }
+
+  /** @internal Settles what is answered by now, without waiting for the event loop. */
+  collect(): void {
+    this.source.collect();
+  }
+
+  /** @internal Whether it works without the event loop. */
+  get isCollectable(): boolean {
+    return this.source.isCollectable;
+  }
+
+  private openRequests(): Requests {
+    this.requests ??= new Requests();
+    this.resources.driver = this.requests.driver;
+    return this.requests;
   }
 
   private limits({ signal, timeout }: OperationOptions): Limits {
@@ -317,40 +482,33 @@ export class Resolver implements Disposable {
     family: Family | undefined,
     limits: Limits,
   ): Promise<ResolvedAddress[]> {
-    if (host === null) {
-      this.addresses.check(limits);
-      const wanted = wildcards.filter((each) => family === undefined || each.family === family);
-      return wanted.map((each) => ({ ...each, port }));
-    }
-    const found = await this.find(host, family, 0, limits);
-    return found.map((address) => ({ address, port, family: familyOf(address) }));
+    return addressesOf(await this.find(host, family, 0, limits), port);
   }
 
   private async find(
-    host: Host,
+    host: Host | null,
     family: Family | undefined,
     flags: number,
     limits: Limits,
-  ): Promise<string[]> {
+  ): Promise<readonly string[]> {
     this.addresses.check(limits);
-    if (host.kind === 'name') {
-      const { name } = host;
-      const key = `${family ?? 'any'} ${flags} ${name}`;
-      const start = () => this.source.addresses(name, family, flags);
-      return this.ask(this.addresses, key, name, limits, start);
-    }
-    if (family !== undefined && family !== host.family) throw wrongFamily(host.address, family);
-    return [host.address];
+    const known = knownAddresses(host, family);
+    if (known instanceof Error) throw known;
+    if (known !== undefined) return known;
+    return this.addresses.ask(this.question(host as NamedHost, family, flags), limits);
   }
 
-  private async ask<T>(
-    lookups: Lookups<T>,
-    key: string,
-    hostname: string,
-    limits: Limits,
-    start: () => Start<T>,
-  ): Promise<T[]> {
-    const question = { key, hostname, start: start() };
-    return [...(await lookups.ask(question, limits))];
+  private question(
+    { name }: NamedHost,
+    family: Family | undefined,
+    flags: number,
+  ): Question<string> {
+    return {
+      key: `${family ?? 'any'} ${flags} ${name}`,
+      kind: 'addresses',
+      hostname: name,
+      family,
+      start: this.source.addresses(name, family, flags),
+    };
   }
 }

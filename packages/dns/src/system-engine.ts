@@ -1,7 +1,15 @@
 /** getaddrinfo(3) and getnameinfo(3) on threads of the resolver's own. */
 import { getSystemErrorName } from 'node:util';
 import { SocketError } from '@sock/core';
-import { binding, Control, families, gaiErrorName, lookup, lookupName } from '@sock/native';
+import {
+  binding,
+  Control,
+  families,
+  gaiErrorName,
+  lookup,
+  lookupName,
+  takeLookups,
+} from '@sock/native';
 import type { Engine, EngineLoad, Failure, Settle, Start } from './engine.js';
 import type { Family } from './hostname.js';
 
@@ -22,6 +30,7 @@ function sinkFor(settle: Settle<string>, syscall: string) {
 }
 
 export class SystemEngine implements Engine {
+  readonly isCollectable = true;
   private readonly pool: number;
 
   constructor(threads: number, threadsMax: number, pendingMax: number) {
@@ -40,6 +49,10 @@ export class SystemEngine implements Engine {
   services(): never {
     const message = "getaddrinfo(3) knows no service records: use a resolver with engine 'c-ares'";
     throw new SocketError(message, { code: 'ERR_SOCK_UNSUPPORTED' });
+  }
+
+  collect(): void {
+    takeLookups(this.pool);
   }
 
   get load(): EngineLoad {

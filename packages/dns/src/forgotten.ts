@@ -1,0 +1,25 @@
+/** What happens to resolvers that are dropped without close(). */
+
+/** What is to be closed with an owner; it must not lead back to the owner. */
+export interface Resources {
+  readonly engine: { close(): void };
+  driver: { close(): void } | undefined;
+}
+
+const forgotten = new FinalizationRegistry<Resources>(({ engine, driver }) => {
+  engine.close();
+  driver?.close();
+  process.emitWarning('a resolver was collected without close(); it is closed now', {
+    code: 'SOCK_NOT_CLOSED',
+  });
+});
+
+/** From now on these are closed, with a warning, when their owner is collected. */
+export function closeWhenForgotten(owner: object, resources: Resources): void {
+  forgotten.register(owner, resources, owner);
+}
+
+/** The owner is closed. */
+export function notForgotten(owner: object): void {
+  forgotten.unregister(owner);
+}

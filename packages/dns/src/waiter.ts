@@ -1,0 +1,92 @@
+import { AbortError } from '@sock/core';
+import type { Clock } from './clock.js';
+
+/** For how long, and until when, somebody waits. */
+export interface Limits {
+  readonly signal: AbortSignal | undefined;
+  readonly timeoutMs: number;
+}
+
+/** Who is told what came of a lookup: one of the two, once. */
+export interface Asker<T> {
+  resolve(values: readonly T[]): void;
+  reject(error: Error): void;
+}
+
+/** One who waits for an answer, and for how long. Whoever settles it clears up. */
+export class Waiter<T> {
+  /** When the lookup was submitted; undefined where nobody wants to know. */
+  sinceMs: number | undefined;
+  private readonly signal: AbortSignal | undefined;
+  private startMs = 0;
+  private limitMs: number;
+  private timer: unknown;
+  private onAbort: (() => void) | undefined;
+  private leave: ((error: Error | undefined) => void) | undefined;
+
+  constructor(
+    private readonly clock: Clock,
+    { signal, timeoutMs }: Limits,
+    private readonly asker: Asker<T>,
+  ) {
+    this.signal = signal;
+    this.limitMs = timeoutMs;
+  }
+
+  get timeoutMs(): number {
+    return this.limitMs;
+  }
+
+  get isWaiting(): boolean {
+    return this.leave !== undefined;
+  }
+
+  /** Begins to watch its limits; it leaves with an error, or without when its time is over. */
+  arm(leave: (error: Error | undefined) => void): void {
+    const { signal } = this;
+    this.leave = leave;
+    this.startMs = this.clock.now();
+    this.setTimer();
+    if (signal === undefined) return;
+    this.onAbort = () => leave(new AbortError(signal));
+    signal.addEventListener('abort', this.onAbort, { once: true });
+  }
+
+  /** Another limit, also from its beginning. False when it waits no more. */
+  limit(timeoutMs: number): boolean {
+    if (this.leave === undefined) return false;
+    this.limitMs = timeoutMs;
+    this.clock.clearTimeout(this.timer);
+    this.setTimer();
+    return true;
+  }
+
+  /** It waits no longer, and is told so. False when it does not wait any more. */
+  cancel(error: Error): boolean {
+    if (this.leave === undefined) return false;
+    this.leave(error);
+    return true;
+  }
+
+  resolve(values: readonly T[]): void {
+    this.disarm();
+    this.asker.resolve(values);
+  }
+
+  reject(error: Error): void {
+    this.disarm();
+    this.asker.reject(error);
+  }
+
+  private setTimer(): void {
+    if (this.limitMs === Number.POSITIVE_INFINITY) return;
+    const leftMs = Math.max(0, this.startMs + this.limitMs - this.clock.now());
+    this.timer = this.clock.setTimeout(() => this.leave?.(undefined), leftMs);
+  }
+
+  private disarm(): void {
+    this.leave = undefined;
+    this.clock.clearTimeout(this.timer);
+    if (this.onAbort !== undefined) this.signal?.removeEventListener('abort', this.onAbort);
+  }
+}
