@@ -1,6 +1,6 @@
 /**
  * Which package may import which. Everything points one way: pool -> reconnect -> core, the others
- * -> core, and only the packages that move bytes or count them see the addon.
+ * -> core, and only the packages that move bytes or count something see the addon.
  */
 const mayImport = {
   native: [],
@@ -10,7 +10,7 @@ const mayImport = {
   dns: ['core', 'native'],
   tls: ['core', 'native'],
   metrics: ['core', 'native'],
-  reconnect: ['core'],
+  reconnect: ['core', 'native'],
   pool: ['core', 'reconnect'],
 };
 const everyone = Object.keys(mayImport);

@@ -44,6 +44,7 @@ const retryableCodes = new Set([
   'ETIMEOUT',
   'EAI_AGAIN',
   'ERR_SOCK_BUSY',
+  'ERR_SOCK_CIRCUIT_OPEN',
   'ERR_SOCK_QUEUE_FULL',
   'ERR_SOCK_TIMEOUT',
 ]);
@@ -190,6 +191,15 @@ brand(PollError);
 /** A timer of a poll is over (`ERR_SOCK_TIMER_OVER`), and cannot do what was asked. */
 export class TimerError extends SocketError {}
 brand(TimerError);
+
+/**
+ * A connection that comes back has not, or a circuit is open: `ERR_SOCK_CIRCUIT_OPEN`,
+ * `ERR_SOCK_RECONNECT_EXHAUSTED` (as many attempts as were allowed have failed), `ENOTCONN` (there
+ * is no connection now), `ETIMEDOUT` (the peer gave no sign of life), `ERR_SOCK_UNHEALTHY` (a
+ * health check failed), … `cause` has the last failure.
+ */
+export class ReconnectError extends SocketError {}
+brand(ReconnectError);
 
 /** The time that the caller allowed is over. The kernel's own ETIMEDOUT is not this class. */
 export class TimeoutError extends SocketError {

@@ -18,6 +18,7 @@ export {
   lastError,
   PollError,
   RateLimitError,
+  ReconnectError,
   ResolveError,
   SocketClosedError,
   SocketError,

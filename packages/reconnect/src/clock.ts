@@ -1,0 +1,23 @@
+/**
+ * Time and chance, as everything here sees them: passed in, so that tests can stop and repeat
+ * them.
+ */
+import { monotonicMs } from '@sock/core';
+
+/** Where the time comes from. */
+export interface Clock {
+  /** Milliseconds, never going back. */
+  now(): number;
+}
+
+/** What waits by itself needs more: the timers that go with the time. */
+export interface TimerClock extends Clock {
+  setTimeout(task: () => void, delayMs: number): unknown;
+  clearTimeout(timer: unknown): void;
+}
+
+export const systemClock: TimerClock = {
+  now: monotonicMs,
+  setTimeout: (task, delayMs) => setTimeout(task, delayMs),
+  clearTimeout: (timer) => clearTimeout(timer as NodeJS.Timeout),
+};
