@@ -13,13 +13,14 @@ import {
 import { type Clock, systemClock } from './clock.js';
 import type { WindowBucket } from './failure-window.js';
 
-export const circuitStates = ['closed', 'open', 'half-open'] as const;
-
 /** `'closed'`: calls go through. `'open'`: none does. `'half-open'`: a few do, as probes. */
-export type CircuitState = (typeof circuitStates)[number];
+export type CircuitState = 'closed' | 'open' | 'half-open';
+
+const circuitStates: readonly CircuitState[] = ['closed', 'open', 'half-open'];
 
 /** What {@link CircuitBreaker.toJSON} gives, and the `state` option takes: plain data. */
 export interface CircuitSnapshot {
+  /** Where it stood. */
   readonly state: CircuitState;
   /** Failures in a row. */
   readonly failures: number;

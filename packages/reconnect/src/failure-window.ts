@@ -4,8 +4,11 @@
 
 /** A bucket as it is exported: how long ago it began, and what it has counted. */
 export interface WindowBucket {
+  /** How long ago it began, in milliseconds. */
   readonly age: number;
+  /** Calls in it that succeeded. */
   readonly successes: number;
+  /** Calls in it that failed. */
   readonly failures: number;
 }
 
