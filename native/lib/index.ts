@@ -3,13 +3,21 @@
 
 import * as addon from './binding.js';
 import * as constants from './constants.js';
+import * as countdown from './countdown.js';
 import * as counters from './counters.js';
+import * as describe from './describe.js';
+import * as endpoint from './endpoint.js';
+import * as forgotten from './forgotten.js';
 import * as gai from './gai.js';
+import * as operation from './operation.js';
 import * as reactor from './reactor.js';
 import * as validate from './validate.js';
 
 export type { Binding } from './binding.js';
 export type { CounterName, Family, Role, SocketType } from './constants.js';
+export type { Circumstances } from './describe.js';
+export type { Parts, Traffic, Waiters, Watcher } from './endpoint.js';
+export type { Deferred, Limits } from './operation.js';
 export type { DeadlineSink, LookupSink, PendingLookup, PollSink, Sink } from './reactor.js';
 
 export const {
@@ -85,3 +93,18 @@ export const {
   timeoutMaxMs,
   toBytes,
 } = validate;
+
+export const { describeError, formatEndpoint } = describe;
+export const { closeDescriptorWhenForgotten, closeWhenForgotten, notForgotten } = forgotten;
+export const { defer, noLimits } = operation;
+
+// Classes, which are values and types.
+export const { Countdown, Endpoint, Operation, OperationQueue } = {
+  ...countdown,
+  ...endpoint,
+  ...operation,
+};
+export type Countdown = countdown.Countdown;
+export type Endpoint = endpoint.Endpoint;
+export type Operation = operation.Operation;
+export type OperationQueue<Op extends Operation> = operation.OperationQueue<Op>;

@@ -8,12 +8,19 @@
  * Out of descriptors (or memory), the listener leaves the poller, which would report it without
  * end, and tries again after a pause; nobody's accept fails for that.
  */
-import { binding, Control, Errno, Flag } from '@sock/native';
-import type { Endpoint } from './endpoint.js';
+import {
+  binding,
+  Control,
+  type Endpoint,
+  Errno,
+  Flag,
+  type Limits,
+  Operation,
+  OperationQueue,
+} from '@sock/native';
 import { AbortError, closedError, systemError, TimeoutError } from './errors.js';
 import { iterationEnd } from './iterators.js';
 import { monotonicMs } from './monotonic.js';
-import { type Limits, Operation, OperationQueue } from './operation.js';
 
 const settled = Promise.resolve();
 

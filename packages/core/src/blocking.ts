@@ -1,28 +1,11 @@
-/** How the forms that block this thread wait: in poll(2), between two tries. */
-import { binding, Errno } from '@sock/native';
-import type { Endpoint } from './endpoint.js';
+/** How the forms that block this thread wait, and what they throw when the time is over. */
+import { Countdown, type Endpoint, Errno } from '@sock/native';
 import { closedError, type SocketErrorDetails, systemError, TimeoutError } from './errors.js';
-import { monotonicMs } from './monotonic.js';
 
-/** Counts down over all the waits of one call. */
-export class Patience {
-  private readonly untilMs: number;
-  private readonly timeoutMs: number;
-
-  constructor(timeoutMs: number) {
-    this.timeoutMs = timeoutMs;
-    this.untilMs = monotonicMs() + timeoutMs;
-  }
-
-  get leftMs(): number {
-    return Math.max(0, this.untilMs - monotonicMs());
-  }
-
+export class Patience extends Countdown {
   /** Blocks until one of the poll(2) events holds; throws when the time is over. */
   wait(endpoint: Endpoint, events: number, verb: string, details?: SocketErrorDetails): void {
-    const { leftMs } = this;
-    const limitMs = leftMs === Number.POSITIVE_INFINITY ? -1 : leftMs;
-    const ready = binding.wait(endpoint.slot, endpoint.generation, events, limitMs);
+    const ready = this.waitFor(endpoint, events);
     if (ready === -Errno.EBADF) throw closedError();
     if (ready < 0) throw systemError(ready, { syscall: 'poll' });
     if (ready === 0) throw new TimeoutError(verb, this.timeoutMs, details);

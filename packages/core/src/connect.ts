@@ -1,4 +1,3 @@
-import type { SocketType } from '@sock/native';
 import {
   checkBoolean,
   checkHost,
@@ -11,13 +10,14 @@ import {
   checkUnixType,
   invalidType,
   invalidValue,
+  type Limits,
+  type SocketType,
 } from '@sock/native';
 import { inOrder } from './addresses.js';
 import { AbortError, ResolveError } from './errors.js';
 import { isIP, isIPv4 } from './ip.js';
 import { monotonicMs } from './monotonic.js';
 import type { SocketOptions } from './native-socket.js';
-import type { Limits } from './operation.js';
 import { resolveHost, withLimits } from './resolve.js';
 import { Socket } from './socket.js';
 

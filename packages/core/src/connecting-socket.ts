@@ -1,11 +1,19 @@
 /** How a socket connects: to addresses, names and paths, in three tempos. */
-import { binding, count, Errno, invalidType, PollOut } from '@sock/native';
+import {
+  binding,
+  closeWhenForgotten,
+  count,
+  Errno,
+  invalidType,
+  type Limits,
+  notForgotten,
+  PollOut,
+} from '@sock/native';
 import { inOrder, tryEach } from './addresses.js';
 import type { Patience } from './blocking.js';
 import { Connector, startConnect } from './connector.js';
 import { tellConnected, tellConnectFailed, timeIfObserved } from './diagnostics.js';
 import { busyError, closedError, SocketError, systemError } from './errors.js';
-import { closeWhenForgotten, notForgotten } from './forgotten.js';
 import { isIP } from './ip.js';
 import { monotonicMs } from './monotonic.js';
 import { create } from './native-socket.js';
@@ -13,7 +21,6 @@ import {
   type ConnectMethodOptions,
   type ConnectSyncOptions,
   checkConnectOptions,
-  type Limits,
   type OperationOptions,
 } from './operation.js';
 import { resolveHost, resolveHostSync } from './resolve.js';

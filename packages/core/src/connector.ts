@@ -1,9 +1,7 @@
 /** Connecting one socket to one address. */
-import { binding, Errno, Flag } from '@sock/native';
-import type { Endpoint } from './endpoint.js';
+import { binding, type Endpoint, Errno, Flag, type Limits, Operation } from '@sock/native';
 import { AbortError, closedError, systemError, TimeoutError } from './errors.js';
 import { monotonicMs } from './monotonic.js';
-import { type Limits, Operation } from './operation.js';
 import type { Target } from './target.js';
 
 /** A Unix socket whose backlog is full says EAGAIN, and nothing tells when there is room again. */

@@ -1,4 +1,5 @@
-import { getSystemErrorMap, getSystemErrorName } from 'node:util';
+import { getSystemErrorName } from 'node:util';
+import { describeError } from '@sock/native';
 
 /** What is known of an operation that failed; every field may be absent. */
 export interface SocketErrorDetails {
@@ -188,6 +189,13 @@ brand(HappyEyeballsError);
 export class PollError extends SocketError {}
 brand(PollError);
 
+/**
+ * A datagram socket said no: what the kernel refuses (`EMSGSIZE`, `ECONNREFUSED`, …), and
+ * `ERR_SOCK_CLOSED`, `ERR_SOCK_BUSY`, …
+ */
+export class DatagramError extends SocketError {}
+brand(DatagramError);
+
 /** A timer of a poll is over (`ERR_SOCK_TIMER_OVER`), and cannot do what was asked. */
 export class TimerError extends SocketError {}
 brand(TimerError);
@@ -255,23 +263,10 @@ Object.defineProperty(AbortError.prototype, 'name', { value: 'AbortError' });
 
 const closedCodes = new Set(['ECONNRESET', 'EPIPE']);
 
-/** "connect ECONNREFUSED 127.0.0.1:80: connection refused" */
-function describe(code: string, errno: number, details: SocketErrorDetails): string {
-  const { syscall, address, port, path } = details;
-  const where = path ?? (address === undefined ? undefined : formatEndpoint(address, port));
-  const text = getSystemErrorMap().get(errno)?.[1];
-  return [[syscall, code, where].filter(Boolean).join(' '), text].filter(Boolean).join(': ');
-}
-
-export function formatEndpoint(address: string, port: number | undefined): string {
-  if (port === undefined) return address;
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
-}
-
 /** The error for a negative errno: the one place where numbers become classes. */
 export function systemError(errno: number, details: SocketErrorDetails): SocketError {
   const code = getSystemErrorName(errno);
-  const message = describe(code, errno, details);
+  const message = describeError(code, errno, details);
   const all = { ...details, code, errno };
   if (closedCodes.has(code)) return new SocketClosedError(message, all);
   if (details.path !== undefined) return new UnixSocketError(message, all);

@@ -1,4 +1,5 @@
 /** Files, sent without a copy through this process. */
+import type { Limits } from '@sock/native';
 import { SocketError } from './errors.js';
 import { FileOperation } from './file-operation.js';
 import {
@@ -11,7 +12,7 @@ import {
   type SendFileOptions,
   type SendFileSyncOptions,
 } from './file-source.js';
-import { type Limits, operationOptionKeys } from './operation.js';
+import { operationOptionKeys } from './operation.js';
 import { unawaited } from './stream.js';
 import { VectorStream } from './vector-stream.js';
 

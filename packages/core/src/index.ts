@@ -13,6 +13,7 @@ export type { TakenStream } from './duplex/taken-stream.js';
 export {
   AbortError,
   ArenaError,
+  DatagramError,
   HappyEyeballsError,
   isSocketError,
   lastError,

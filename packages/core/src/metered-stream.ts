@@ -7,13 +7,13 @@
  * not against itself, and a send that the kernel cut short has paid for what it sent. Who waits for
  * tokens is called back, not resumed by a promise, so that sends leave in the order of the calls.
  */
-import { checkInteger, checkOneOf, toBytes } from '@sock/native';
+import { checkInteger, checkOneOf, type Limits, toBytes } from '@sock/native';
 import type { Patience } from './blocking.js';
 import { Bucket } from './bucket.js';
 import { busyError, closedError, detachedError, SocketError, TimeoutError } from './errors.js';
 import { MessageStream } from './message-stream.js';
 import { monotonicMs } from './monotonic.js';
-import type { Limits, OperationOptions } from './operation.js';
+import type { OperationOptions } from './operation.js';
 import { checkWanted } from './stream.js';
 import type { Data, SyncOptions } from './stream-socket.js';
 import { quietClock, TokenQueue } from './token-queue.js';

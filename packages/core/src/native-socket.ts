@@ -5,6 +5,7 @@ import {
   checkInteger,
   checkOneOf,
   checkOptions,
+  type Endpoint,
   Errno,
   type Family,
   families,
@@ -16,7 +17,6 @@ import {
   syscallNames,
   types,
 } from '@sock/native';
-import type { Endpoint } from './endpoint.js';
 import { SocketError, type SocketErrorDetails, systemError } from './errors.js';
 
 /** Options of a new socket. */

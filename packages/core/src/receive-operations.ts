@@ -1,7 +1,7 @@
 /** What can wait in the queue of a receiver. */
+import { Operation } from '@sock/native';
 import { endOfStreamError } from './errors.js';
 import { iterationEnd } from './iterators.js';
-import { Operation } from './operation.js';
 import type { Vector } from './vector.js';
 
 type Settle<T> = (value: T) => void;

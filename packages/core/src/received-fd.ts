@@ -1,7 +1,6 @@
 /** Descriptors that came with a message. */
-import { binding } from '@sock/native';
+import { binding, closeDescriptorWhenForgotten } from '@sock/native';
 import { closedError } from './errors.js';
-import { closeDescriptorWhenForgotten } from './forgotten.js';
 
 /**
  * A descriptor that a peer has passed, and that is this object's to close: made by `recvMsg` and

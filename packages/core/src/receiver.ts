@@ -9,8 +9,18 @@
  * that was cut short never loses any. The end of the stream and a broken connection are remembered:
  * every later receive gives the same answer.
  */
-import { binding, Control, Errno, Flag, MessageKind, runNextTurn } from '@sock/native';
-import type { Endpoint } from './endpoint.js';
+import {
+  binding,
+  Control,
+  type Endpoint,
+  Errno,
+  Flag,
+  type Limits,
+  MessageKind,
+  noLimits,
+  OperationQueue,
+  runNextTurn,
+} from '@sock/native';
 import {
   AbortError,
   busyError,
@@ -20,7 +30,6 @@ import {
   systemError,
   TimeoutError,
 } from './errors.js';
-import { type Limits, noLimits, OperationQueue } from './operation.js';
 import {
   type ByteSource,
   ChunkOperation,

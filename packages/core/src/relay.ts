@@ -3,6 +3,7 @@ import {
   binding,
   checkOptions,
   checkSignal,
+  defer,
   Errno,
   forgetTask,
   invalidType,
@@ -12,7 +13,6 @@ import {
 } from '@sock/native';
 import { TakenSocket, type TakenStream } from './duplex/taken-stream.js';
 import { AbortError, closedError, systemError } from './errors.js';
-import { defer } from './operation.js';
 import { Stream } from './stream.js';
 import type { StreamSocket } from './stream-socket.js';
 

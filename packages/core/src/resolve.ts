@@ -4,9 +4,8 @@
  */
 
 import { getSystemErrorName } from 'node:util';
-import { binding, Control, count, families, gaiErrorName, lookup } from '@sock/native';
+import { binding, Control, count, families, gaiErrorName, type Limits, lookup } from '@sock/native';
 import { AbortError, ResolveError, SocketError, TimeoutError } from './errors.js';
-import type { Limits } from './operation.js';
 
 export type AddressFamily = 'ipv4' | 'ipv6' | undefined;
 

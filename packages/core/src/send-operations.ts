@@ -1,7 +1,6 @@
 /** What can wait in the queue of a sender. */
-import { binding, Errno } from '@sock/native';
+import { binding, defer, Errno, Operation } from '@sock/native';
 import { detachedError, systemError } from './errors.js';
-import { defer, Operation } from './operation.js';
 import { copyTo, type Vector } from './vector.js';
 
 // Looked up once: these are on the path of every message.

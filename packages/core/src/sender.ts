@@ -8,8 +8,18 @@
  * microtasks of this turn have run, and settle together; a socket that sent more than once in its
  * last turn is taken to do so again, and corks its first small send too.
  */
-import { binding, Control, Errno, Flag, runNextTurn } from '@sock/native';
-import type { Endpoint } from './endpoint.js';
+import {
+  binding,
+  Control,
+  type Endpoint,
+  Errno,
+  Flag,
+  type Limits,
+  noLimits,
+  type Operation,
+  OperationQueue,
+  runNextTurn,
+} from '@sock/native';
 import {
   AbortError,
   closedError,
@@ -18,7 +28,6 @@ import {
   systemError,
   TimeoutError,
 } from './errors.js';
-import { type Limits, noLimits, type Operation, OperationQueue } from './operation.js';
 import { Cork, recycle, SendOperation, ShutdownOperation, sendError } from './send-operations.js';
 import { flatten } from './vector.js';
 

@@ -6,9 +6,12 @@ import {
   checkOptions,
   checkPath,
   checkPort,
+  closeWhenForgotten,
   type Family,
   families,
   invalidValue,
+  type Limits,
+  notForgotten,
   PollIn,
   SocketOption,
   type SocketType,
@@ -24,7 +27,6 @@ import {
   timeIfObserved,
 } from './diagnostics.js';
 import { AbortError, busyError, closedError, SocketError, systemError } from './errors.js';
-import { closeWhenForgotten, notForgotten } from './forgotten.js';
 import { iterationEnd, StepIterator } from './iterators.js';
 import {
   detailsOf,
@@ -37,7 +39,7 @@ import {
   type SocketOptions,
   takeOver,
 } from './native-socket.js';
-import type { Limits, OperationOptions } from './operation.js';
+import type { OperationOptions } from './operation.js';
 import { checkWatcher, type Pollable, type PollWatcher } from './pollable.js';
 import type { SyncOptions } from './stream-socket.js';
 import { checkAddress } from './target.js';

@@ -8,15 +8,17 @@ import {
   checkOptions,
   checkSignal,
   checkTimeout,
+  Endpoint,
   invalidType,
   invalidValue,
+  type Limits,
+  noLimits,
   PollIn,
   PollOut,
   toBytes,
 } from '@sock/native';
 import { Patience } from './blocking.js';
 import { TakenSocket, type TakenStream } from './duplex/taken-stream.js';
-import { Endpoint } from './endpoint.js';
 import {
   AbortError,
   closedError,
@@ -27,7 +29,7 @@ import {
 } from './errors.js';
 import { StepIterator } from './iterators.js';
 import { monotonicMs } from './monotonic.js';
-import { type Limits, noLimits, type OperationOptions, operationOptionKeys } from './operation.js';
+import { type OperationOptions, operationOptionKeys } from './operation.js';
 import {
   type ReceiveOperation,
   StepOperation,

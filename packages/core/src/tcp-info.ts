@@ -1,6 +1,5 @@
 /** What the kernel tells about a TCP connection. */
-import { binding, tcpFigures } from '@sock/native';
-import type { Endpoint } from './endpoint.js';
+import { binding, type Endpoint, tcpFigures } from '@sock/native';
 import { lastCallError } from './native-socket.js';
 
 /** The state of a TCP connection, in the words of RFC 9293. */

@@ -1,9 +1,8 @@
 /** Those who wait for tokens of a bucket, first come, first served. */
-import { timeoutMaxMs } from '@sock/native';
+import { type Limits, Operation, OperationQueue, timeoutMaxMs } from '@sock/native';
 import type { Bucket } from './bucket.js';
 import { AbortError, TimeoutError } from './errors.js';
 import { monotonicMs } from './monotonic.js';
-import { type Limits, Operation, OperationQueue } from './operation.js';
 
 /** Where the time comes from; tests have one that they move. */
 export interface Clock {

@@ -5,13 +5,14 @@ import {
   checkBoolean,
   checkInteger,
   checkTimeout,
+  type Endpoint,
   invalidType,
   invalidValue,
+  noLimits,
   outOfRange,
   SocketOption,
   type SocketType,
 } from '@sock/native';
-import type { Endpoint } from './endpoint.js';
 import { AbortError, closedError, SocketError } from './errors.js';
 import {
   checkKeepAlive,
@@ -28,7 +29,6 @@ import {
   setCongestion,
   setOption,
 } from './native-socket.js';
-import { noLimits } from './operation.js';
 import { Choices, Setup } from './setup.js';
 import { type TcpInfo, tcpInfoOf } from './tcp-info.js';
 import { defaultTimeouts, setDefaultTimeouts, type Timeouts, withTimeouts } from './timeouts.js';

@@ -1,8 +1,6 @@
 /** The I/O of a stream in the hands of one who took it over; the stream's own verbs refuse then. */
-import { binding } from '@sock/native';
-import type { Endpoint } from '../endpoint.js';
+import { binding, type Endpoint, noLimits } from '@sock/native';
 import { closedError } from '../errors.js';
-import { noLimits } from '../operation.js';
 import { StepOperation } from '../receive-operations.js';
 import type { Receiver } from '../receiver.js';
 import type { Sender } from '../sender.js';

@@ -1,6 +1,6 @@
 /** What happens to sockets that are dropped without close(). */
-import { binding } from '@sock/native';
 import type { Endpoint } from './endpoint.js';
+import { binding } from './reactor.js';
 
 const slotBits = 2 ** 22;
 

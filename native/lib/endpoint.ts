@@ -1,11 +1,28 @@
 /**
- * One native socket as the rest of this package sees it: its name (slot and generation), the flags
+ * One native socket as the packages see it: its name (slot and generation), the flags
  * it shares with the addon, and what keeps it alive while something waits on it.
  */
-import type { DeadlineSink, Sink } from '@sock/native';
-import * as native from '@sock/native';
-import { monotonicMs } from './monotonic.js';
-import type { PollWatcher } from './pollable.js';
+import { Control, Flag, slotsPerPage, wordsPerSlot } from './constants.js';
+import {
+  binding,
+  type DeadlineSink,
+  holdLoop,
+  pin,
+  releaseLoop,
+  returnDeadlineId,
+  type Sink,
+  setDeadline,
+  takeDeadlineId,
+  unpin,
+} from './reactor.js';
+
+/** Who watches a descriptor in our place, and has to know: the part of a poll that is called. */
+export interface Watcher {
+  /** It is about to be closed or given away, and its descriptor with it: once, before that. */
+  onClosing(): void;
+  /** There is something here that the kernel knows nothing of, while nobody received. */
+  onPendingRead(): void;
+}
 
 /** A part of a socket whose operations can wait: receiving, sending, accepting, connecting. */
 export interface Waiters {
@@ -13,22 +30,8 @@ export interface Waiters {
   expire(nowMs: number): number;
 }
 
-// Looked up once: these are on the path of every message.
-const {
-  binding,
-  Flag,
-  holdLoop,
-  pin,
-  releaseLoop,
-  returnDeadlineId,
-  setDeadline,
-  slotsPerPage,
-  takeDeadlineId,
-  unpin,
-  wordsPerSlot,
-} = native;
 const { control, pages, traffic } = binding;
-const { Turn } = native.Control;
+const { Turn } = Control;
 
 /** What a socket may do in one turn without waiting: 16 operations, or 256 KiB. */
 const turnBudget = 256;
@@ -77,7 +80,7 @@ export class Endpoint implements Sink, DeadlineSink, Parts {
   private at: number;
   /** Its place among the sockets that were made a moment ago, −1 when it is none of them. */
   recentIndex = -1;
-  /** When the connection was made, on the clock of monotonicMs(); for those who observe. */
+  /** When the connection was made, on the clock of the reactor; for those who observe. */
   sinceMs: number | undefined = undefined;
   private finalTraffic: Traffic | null = null;
   private waiting = 0;
@@ -86,7 +89,7 @@ export class Endpoint implements Sink, DeadlineSink, Parts {
   private turn = -1;
   private spent = 0;
   /** The polls of the user that watch the descriptor. */
-  private watchers: Set<PollWatcher> | null = null;
+  private watchers: Set<Watcher> | null = null;
   /** Hears that it was closed, by whomever. */
   onClosed: (() => void) | null = null;
 
@@ -179,7 +182,7 @@ export class Endpoint implements Sink, DeadlineSink, Parts {
    * The watcher's poll takes the place of the reactor, which would be woken for nothing; while an
    * operation waits, both watch.
    */
-  watch(watcher: PollWatcher): () => void {
+  watch(watcher: Watcher): () => void {
     this.watchers ??= new Set();
     this.watchers.add(watcher);
     if (this.waiting === 0) this.leaveReactor();
@@ -232,7 +235,7 @@ export class Endpoint implements Sink, DeadlineSink, Parts {
 
   onDeadline(): void {
     if (this.deadline !== null) this.deadline.atMs = Number.POSITIVE_INFINITY;
-    const nowMs = monotonicMs();
+    const nowMs = binding.now();
     const next = Math.min(
       this.receiver?.expire(nowMs) ?? Number.POSITIVE_INFINITY,
       this.sender?.expire(nowMs) ?? Number.POSITIVE_INFINITY,

@@ -1,5 +1,5 @@
-import { monotonicMs } from './monotonic.js';
 import { noLimits, Operation, OperationQueue } from './operation.js';
+import { binding } from './reactor.js';
 
 class TestOperation extends Operation {
   constructor(
@@ -60,7 +60,7 @@ describe('a queue of operations', () => {
   it('knows the earliest deadline and who is overdue', () => {
     const { queue, operations } = queueOf('a', 'b', 'c');
     expect(queue.earliestDeadline()).toBe(Number.POSITIVE_INFINITY);
-    const now = monotonicMs();
+    const now = binding.now();
     operations[1]?.limit({ signal: undefined, timeoutMs: 1_000 }, never);
     operations[2]?.limit({ signal: undefined, timeoutMs: 10 }, never);
     expect(queue.earliestDeadline() - now).toBeLessThan(500);
