@@ -46,7 +46,9 @@ export class Driver implements Hand {
 
   setTimeout(task: () => void, delayMs: number): unknown {
     const timer = this.timers.set(task, monotonicMs() + delayMs);
-    if (!this.isLooking) this.arm();
+    // A timer of the kernel would take a moment to fire.
+    if (delayMs === 0) this.notify();
+    else if (!this.isLooking) this.arm();
     return timer;
   }
 

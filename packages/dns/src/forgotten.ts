@@ -1,15 +1,15 @@
-/** What happens to resolvers that are dropped without close(). */
+/** What happens to resolvers and races that are dropped without close(). */
 
 /** What is to be closed with an owner; it must not lead back to the owner. */
 export interface Resources {
-  readonly engine: { close(): void };
-  driver: { close(): void } | undefined;
+  /** What the owner is, for the warning. */
+  readonly what: string;
+  readonly parts: { close(): void }[];
 }
 
-const forgotten = new FinalizationRegistry<Resources>(({ engine, driver }) => {
-  engine.close();
-  driver?.close();
-  process.emitWarning('a resolver was collected without close(); it is closed now', {
+const forgotten = new FinalizationRegistry<Resources>(({ what, parts }) => {
+  for (const part of parts) part.close();
+  process.emitWarning(`${what} was collected without close(); it is closed now`, {
     code: 'SOCK_NOT_CLOSED',
   });
 });

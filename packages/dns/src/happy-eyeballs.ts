@@ -1,168 +1,248 @@
-import { channel } from 'node:diagnostics_channel';
-import { type HappyEyeballsError, type ResolveError, Socket, type TimeoutError } from '@sock/core';
-import { binding, checkPort } from '@sock/native';
-import type { AddressMemory } from './address-memory.js';
-import { systemClock } from './clock.js';
-import { checkHost, type Host } from './hostname.js';
-import { familyOf } from './interleave.js';
-import { type Attempt, Race, type RaceEvent, type RaceWorld } from './race.js';
+import type { Poller, Socket, SocketClosedError } from '@sock/core';
+import { checkFunction, checkPort, invalidType } from '@sock/native';
+import { Driver } from './driver.js';
+import { closeWhenForgotten, notForgotten } from './forgotten.js';
+import { HandAttempts } from './hand-attempts.js';
+import { checkHost, type Family, type Host } from './hostname.js';
 import {
-  type CheckedConfig,
   checkConfig,
-  delayMaxMs,
-  delayMinMs,
+  defaults,
   type HappyEyeballsConfig,
-  type RaceResolver,
+  type HappyEyeballsDefaults,
 } from './race-config.js';
 import { Resolver } from './resolver.js';
-import { sortAddresses } from './rfc6724.js';
+import { literalAddresses, SocketRace } from './socket-race.js';
 
-/** What the diagnostics channel `sock:dns:race` tells when a race is over. */
-export interface RaceMessage {
-  /** The host that was asked for. */
-  readonly host: string;
-  /** The port that was asked for. */
-  readonly port: number;
-  /** All steps, in their order. */
-  readonly trace: readonly RaceEvent[];
-  /** Why it failed, or undefined when it was won. */
-  readonly error: Error | undefined;
-}
+/** Where a race stands. The last three are final. */
+export type HappyEyeballsState = 'resolving' | 'connecting' | 'connected' | 'failed' | 'cancelled';
 
-const raceChannel = channel('sock:dns:race');
-const traces = new WeakMap<object, readonly RaceEvent[]>();
-let sharedResolver: Resolver | undefined;
+/** As {@link HappyEyeballsConfig}; the resolver is an argument of its own. */
+export type HappyEyeballsStartConfig = Omit<HappyEyeballsConfig, 'resolver'>;
 
-/**
- * How a race went.
- *
- * @param outcome The socket that {@link connectHappyEyeballs} gave, or the error it failed with.
- * @returns All steps in their order, or undefined when it comes from no race.
- */
-export function raceTrace(outcome: unknown): readonly RaceEvent[] | undefined {
-  return typeof outcome === 'object' && outcome !== null ? traces.get(outcome) : undefined;
-}
+/** `PollEvents.Read` of `@sock/poll`. */
+const read = 1;
 
-/** RFC 6298, section 2: after one measurement a retransmission waits for three round trips. */
-const roundTripsPerDelay = 3;
-
-function delayFor(fixedMs: number, memory: AddressMemory | undefined, address: string): number {
-  const roundTripMs = memory?.roundTrip(address);
-  if (roundTripMs === undefined) return fixedMs;
-  return Math.min(delayMaxMs, Math.max(delayMinMs, roundTripsPerDelay * roundTripMs));
-}
-
-function begin(address: string, port: number, memory: AddressMemory | undefined): Attempt<Socket> {
-  const socket = new Socket({ family: familyOf(address) });
-  const startMs = systemClock.now();
-  const connect = async (): Promise<Socket> => {
-    try {
-      socket.setNoDelay(true);
-      await socket.connect(address, port, { timeout: Number.POSITIVE_INFINITY });
-    } catch (error) {
-      socket.close();
-      throw error;
-    }
-    memory?.remember(address, systemClock.now() - startMs);
-    return socket;
-  };
-  return { connected: connect(), cancel: () => socket.close() };
-}
-
-/** Without a descriptor to be had, the attempt fails like any other. */
-function attempt(address: string, port: number, memory: AddressMemory | undefined) {
-  try {
-    return begin(address, port, memory);
-  } catch (error) {
-    return { connected: Promise.reject(error as Error), cancel: () => {} };
+function checkPoller(value: Poller): Poller {
+  if (typeof value !== 'object' || value === null) throw invalidType('poll', 'a Poller', value);
+  for (const name of ['add', 'modify', 'remove'] as const) {
+    checkFunction(`poll.${name}`, value[name]);
   }
+  return value;
 }
 
-/** A literal is found at once, in its own family. */
-async function lookUp(
-  host: Host,
-  family: 'ipv4' | 'ipv6',
-  resolver: RaceResolver,
-  signal: AbortSignal,
-): Promise<readonly string[]> {
-  if (host.kind === 'literal') return host.family === family ? [host.address] : [];
-  const found = await resolver.resolve(host.name, 0, { family, signal });
-  return found.map(({ address }) => address);
-}
-
-function shareResolver(): Resolver {
-  if (sharedResolver === undefined) sharedResolver = new Resolver();
-  return sharedResolver;
-}
-
-function worldOf(host: Host, port: number, config: CheckedConfig): RaceWorld<Socket> {
-  const { memory } = config;
-  const resolver = config.resolver ?? shareResolver();
-  return {
-    clock: systemClock,
-    lookUp: (family, signal) => lookUp(host, family, resolver, signal),
-    sort: (addresses) =>
-      sortAddresses(addresses, binding.sourceAddress, (address) => memory?.roundTrip(address)),
-    attempt: (address) => attempt(address, port, memory),
-    close: (socket) => socket.close(),
-  };
-}
-
-async function run(name: string, host: Host, port: number, config: CheckedConfig): Promise<Socket> {
-  const { memory, attemptDelayMs } = config;
-  const delayMs = (address: string) => delayFor(attemptDelayMs, memory, address);
-  const race = new Race(worldOf(host, port, config), name, port, { ...config, delayMs });
-  const end = (outcome: object, error: Error | undefined): void => {
-    const { trace } = race;
-    traces.set(outcome, trace);
-    for (const { type, address } of trace) {
-      if (type === 'failed' && address !== undefined) memory?.forget(address);
-    }
-    if (raceChannel.hasSubscribers) raceChannel.publish({ host: name, port, trace, error });
-  };
-  try {
-    const socket = await race.run(config.signal);
-    end(socket, undefined);
-    return socket;
-  } catch (error) {
-    end(error as Error, error as Error);
-    throw error;
-  }
+function checkResolver(value: Resolver): Resolver {
+  if (value instanceof Resolver) return value;
+  throw invalidType('resolver', 'a Resolver', value);
 }
 
 /**
- * Connects to a host by whichever of its addresses answers first, as RFC 8305 says (Happy Eyeballs,
- * version 2): both families are looked up at a time, their addresses sorted and mixed, and tried
- * one after the other, each a quarter of a second after the last one and at once when one fails. A
- * family that does not work costs a moment instead of a timeout.
+ * A race of {@link connectHappyEyeballs} that is driven by hand, over a poll, without promises.
+ * With a resolver of the system engine nothing of it needs the event loop.
  *
- * It fits `race` of `connect` of `@sock/core`.
+ * What it waits for it registers in your poll, with itself as the data of the events, and takes out
+ * again. When one of them comes, call {@link process}; the descriptor among them that is readable
+ * also says when the next attempt, or a time limit, is due. The winner is not in the poll any more.
  *
- * @param host A name or literal address, as with {@link Resolver.resolve}.
- * @param port 1 to 65,535.
- * @param config See {@link HappyEyeballsConfig}. `timeout` in milliseconds, 0 to 2^31−1, for all of
- * it, lookups included; `Infinity` sets no limit, `undefined` leaves `totalTimeout`. `signal` gives
- * up, with `AbortError`, and leaves nothing behind.
- * @returns The connected socket, with TCP_NODELAY; it is yours to close. {@link raceTrace} tells
- * how it came about.
- * @throws TypeError, RangeError at the call when an argument is wrong.
- *
- * Rejects with {@link HappyEyeballsError}: its `errors` has one for each address, or those of the
- * lookups ({@link ResolveError}) when there was none; its `code` is that of the last. With
- * {@link TimeoutError} (`ERR_SOCK_TIMEOUT`) when all the time is over, attempts that had failed by
- * then in its `cause`.
  * @example
  * ```ts
- * const socket = await connectHappyEyeballs('example.org', 443, { timeout: 10_000 });
+ * const race = HappyEyeballs.start(resolver, poll, 'localhost', 80);
+ * while (!race.poll()) {
+ *   poll.waitSync();
+ *   race.process();
+ * }
+ * const socket = race.result();
+ * if (socket === null) throw race.error;
  * ```
  * @see RFC 8305
  */
-export function connectHappyEyeballs(
-  host: string,
-  port: number,
-  config?: HappyEyeballsConfig,
-): Promise<Socket> {
-  const target = checkHost(host);
-  checkPort(port, 1);
-  return run(host, target, port, checkConfig(config));
+export class HappyEyeballs implements Disposable {
+  /** What an option that is left out is. */
+  static readonly defaults: HappyEyeballsDefaults = defaults;
+  private readonly driver = new Driver();
+  private readonly attempts: HandAttempts;
+  private readonly race: SocketRace;
+  private ending: 'connected' | 'failed' | 'cancelled' | undefined;
+  private winner: Socket | null = null;
+  private failure: Error | null = null;
+  private isReleased = false;
+
+  private constructor(
+    private readonly resolver: Resolver,
+    private readonly poller: Poller,
+    host: string,
+    port: number,
+    config: HappyEyeballsStartConfig | undefined,
+  ) {
+    const target = checkHost(host);
+    const checked = checkConfig(config);
+    this.attempts = new HandAttempts(this.driver, poller, this, port);
+    const ways = {
+      clock: this.driver,
+      lookUp: this.lookUp.bind(this, target),
+      attempt: this.attempts.begin.bind(this.attempts),
+    };
+    this.race = new SocketRace(ways, host, port, checked);
+    this.race.traceOn(this);
+  }
+
+  /**
+   * Begins a race.
+   *
+   * @param resolver Looks the name up. With the c-ares engine the answers come by the event loop,
+   * which has to run then.
+   * @param poll A `SocketPoll` of `@sock/poll`, or anything with its `add`, `modify` and `remove`.
+   * It is used until the race is over.
+   * @param host A name or literal address, as with {@link Resolver.resolve}.
+   * @param port 1 to 65,535.
+   * @param config See {@link HappyEyeballsConfig}; without `resolver`. A `signal` cancels.
+   * @throws TypeError, RangeError when an argument is wrong; {@link SocketClosedError}
+   * (`ERR_SOCK_CLOSED`) when the resolver is closed; `SocketError` (`EMFILE`, …) when there is no
+   * descriptor left; what `poll.add` throws.
+   */
+  static start(
+    resolver: Resolver,
+    poll: Poller,
+    host: string,
+    port: number,
+    config?: HappyEyeballsStartConfig,
+  ): HappyEyeballs {
+    checkResolver(resolver);
+    checkPoller(poll);
+    checkHost(host);
+    checkPort(port, 1);
+    checkConfig(config, 'by hand');
+    const race = new HappyEyeballs(resolver, poll, host, port, config);
+    race.begin();
+    return race;
+  }
+
+  /** `'resolving'` until the first address is tried. */
+  get state(): HappyEyeballsState {
+    return this.ending ?? (this.race.isConnecting ? 'connecting' : 'resolving');
+  }
+
+  /** Why it failed, as {@link connectHappyEyeballs} rejects; null in all other states. */
+  get error(): Error | null {
+    return this.failure;
+  }
+
+  /** Whether it is over: won, failed or cancelled. */
+  poll(): boolean {
+    return this.ending !== undefined;
+  }
+
+  /**
+   * Goes on, as far as that is possible without waiting. Needless calls do no harm.
+   *
+   * @returns The state by then.
+   */
+  process(): HappyEyeballsState {
+    if (this.ending === undefined) {
+      this.driver.look(() => {
+        this.resolver.collect();
+        this.attempts.advance();
+      });
+    }
+    if (this.ending !== undefined) this.release();
+    return this.state;
+  }
+
+  /** The connected socket, with TCP_NODELAY, which is yours from now on: once; otherwise null. */
+  result(): Socket | null {
+    const { winner } = this;
+    this.winner = null;
+    return winner;
+  }
+
+  /**
+   * Milliseconds until {@link process} has something to do that only time brings about; `Infinity`
+   * when there is nothing, or the race is over. It can be waited for so long: the poll wakes up
+   * then, too.
+   */
+  nextTimeoutMs(): number {
+    return this.ending === undefined ? this.driver.leftMs : Number.POSITIVE_INFINITY;
+  }
+
+  /** Gives up: lookups and attempts are called off. Does nothing once it is over. */
+  cancel(): void {
+    if (this.ending !== undefined) return;
+    this.ending = 'cancelled';
+    this.race.cancel();
+    this.release();
+  }
+
+  /** {@link cancel}, and closes a winner that nobody has taken. Again: does nothing. */
+  close(): void {
+    this.cancel();
+    this.release();
+    this.result()?.close();
+  }
+
+  /** {@link close}, for `using`. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  private begin(): void {
+    closeWhenForgotten(this, { what: 'a race', parts: [this.driver] });
+    try {
+      this.poller.add(this.driver.fd, read, this);
+      this.race.run(
+        (socket) => this.end('connected', socket, null),
+        (error) => this.end(error.name === 'AbortError' ? 'cancelled' : 'failed', null, error),
+      );
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  private end(
+    ending: 'connected' | 'failed' | 'cancelled',
+    winner: Socket | null,
+    error: Error | null,
+  ): void {
+    this.ending = ending;
+    this.winner = winner;
+    this.failure = ending === 'failed' ? error : null;
+    // Of an abort, which comes from outside, whoever waits for the poll is told.
+    this.driver.notify();
+  }
+
+  /** Nothing of it is in the poll any more. */
+  private release(): void {
+    if (this.isReleased) return;
+    this.isReleased = true;
+    notForgotten(this);
+    this.attempts.leavePoll(this.driver.fd);
+    this.driver.close();
+  }
+
+  /** What is found is always told within `process`, wherever it came from. */
+  private lookUp(
+    host: Host,
+    family: Family,
+    found: (addresses: readonly string[]) => void,
+    notFound: (error: Error) => void,
+  ): () => void {
+    const { driver } = this;
+    let isWanted = true;
+    const settle = (addresses: readonly string[] | undefined, error: Error | undefined): void => {
+      if (!isWanted) return;
+      driver.setTimeout(() => {
+        if (!isWanted) return;
+        if (addresses !== undefined) found(addresses);
+        else if (error !== undefined) notFound(error);
+      }, 0);
+    };
+    const known = literalAddresses(host, family);
+    const waiter =
+      known === undefined && host.kind === 'name'
+        ? this.resolver.lookUpByHand(host, family, driver, settle)
+        : settle(known, undefined);
+    return () => {
+      isWanted = false;
+      waiter?.cancel(new Error('the race is over'));
+    };
+  }
 }

@@ -1,4 +1,9 @@
 export { AddressMemory, type AddressMemoryOptions } from './address-memory.js';
+export {
+  connectHappyEyeballs,
+  connectHappyEyeballsSync,
+  type HappyEyeballsSyncConfig,
+} from './connect-happy-eyeballs.js';
 export type {
   AttemptEvent,
   LookupCompleteEvent,
@@ -8,13 +13,13 @@ export type {
 } from './diagnostics.js';
 export type { ServiceRecord } from './engine.js';
 export {
-  connectHappyEyeballs,
-  type RaceMessage,
-  raceTrace,
+  HappyEyeballs,
+  type HappyEyeballsStartConfig,
+  type HappyEyeballsState,
 } from './happy-eyeballs.js';
 export type { NodeLookup } from './node-lookup.js';
 export type { RaceEvent } from './race.js';
-export type { HappyEyeballsConfig, RaceResolver } from './race-config.js';
+export type { HappyEyeballsConfig, HappyEyeballsDefaults, RaceResolver } from './race-config.js';
 export {
   type ResolveCallback,
   ResolveRequest,
@@ -27,3 +32,4 @@ export {
   type SubmitOptions,
 } from './resolver.js';
 export type { CacheOptions, ResolverOptions } from './settings.js';
+export { type RaceMessage, raceTrace } from './socket-race.js';

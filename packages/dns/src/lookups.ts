@@ -4,6 +4,7 @@
  * before, and after a failure.
  */
 import { AbortError, SocketClosedError, SocketError, TimeoutError } from '@sock/core';
+import type { Limits } from '@sock/native';
 import type { Cache } from './cache.js';
 import type { Clock } from './clock.js';
 import {
@@ -15,7 +16,7 @@ import {
 } from './diagnostics.js';
 import { errorOf, isAuthoritative, type Outcome, type Pending, type Start } from './engine.js';
 import type { Family } from './hostname.js';
-import { type Limits, Waiter } from './waiter.js';
+import { Waiter } from './waiter.js';
 
 export interface Counters {
   lookups: number;

@@ -135,8 +135,20 @@ function checkMemory(value: AddressMemory | undefined): AddressMemory | undefine
   throw invalidType('config.memory', 'an AddressMemory', value);
 }
 
-export function checkConfig(value: unknown): CheckedConfig {
-  const given = checkOptions<HappyEyeballsConfig>(value, known, 'config');
+/** Which options a form of the race does not have. */
+const excluded = {
+  promise: [],
+  'by hand': ['resolver'],
+  blocking: ['signal'],
+} as const satisfies Record<string, readonly (keyof HappyEyeballsConfig)[]>;
+
+export function checkConfig(
+  value: unknown,
+  form: keyof typeof excluded = 'promise',
+): CheckedConfig {
+  const none: readonly string[] = excluded[form];
+  const allowed = known.filter((name) => !none.includes(name));
+  const given = checkOptions<HappyEyeballsConfig>(value, allowed, 'config');
   const delay = given.firstAttemptDelay ?? defaults.firstAttemptDelay;
   const attemptTimeout = given.attemptTimeout ?? defaults.attemptTimeout;
   const resolutionDelay = given.resolutionDelay ?? defaults.resolutionDelay;

@@ -22,18 +22,25 @@ export interface RaceConfig {
   readonly attemptsMax: number;
 }
 
-/** A connection being made; after `cancel` it must leave nothing behind. */
-export interface Attempt<S> {
-  readonly connected: Promise<S>;
-  cancel(): void;
-}
-
+/**
+ * What a race is run in. Nothing settles within the call that begins it, nor once the function that
+ * this returned was called, which must leave nothing behind.
+ */
 export interface RaceWorld<S> {
   readonly clock: Clock;
-  lookUp(family: Family, signal: AbortSignal): Promise<readonly string[]>;
+  lookUp(
+    family: Family,
+    found: (addresses: readonly string[]) => void,
+    notFound: (error: Error) => void,
+  ): () => void;
   sort(addresses: readonly string[]): readonly string[];
-  attempt(address: string): Attempt<S>;
-  close(connection: S): void;
+  attempt(
+    address: string,
+    connected: (connection: S) => void,
+    failed: (error: Error) => void,
+  ): () => void;
+  /** Each step, as it is noted. */
+  tell?(event: RaceEvent): void;
 }
 
 /** One step of a race. */
@@ -55,9 +62,9 @@ export interface RaceEvent {
   readonly error?: Error;
 }
 
-interface Running<S> {
+interface Running {
   readonly address: string;
-  readonly attempt: Attempt<S>;
+  cancel: () => void;
   timer: unknown;
 }
 
@@ -66,23 +73,23 @@ const codeOf = (error: Error | undefined): string | undefined =>
 
 export class Race<S> {
   readonly trace: RaceEvent[] = [];
-  private readonly lookups = new AbortController();
+  private readonly lookups = new Map<Family, () => void>();
   private readonly startMs: number;
-  private readonly running = new Set<Running<S>>();
+  private readonly running = new Set<Running>();
   private readonly tried: string[] = [];
   private readonly attemptErrors: Error[] = [];
   private readonly lookupErrors: Error[] = [];
   private known: readonly string[] = [];
   private untried: readonly string[] = [];
-  private pendingLookups = 2;
   private hasBegun = false;
   private isOver = false;
   private lastStartMs = 0;
   private nextTimer: unknown;
   private resolutionTimer: unknown;
   private totalTimer: unknown;
-  private resolve: (connection: S) => void = () => {};
-  private reject: (error: Error) => void = () => {};
+  private onAbort: (() => void) | undefined;
+  private won: (connection: S) => void = () => {};
+  private lost: (error: Error) => void = () => {};
 
   constructor(
     private readonly world: RaceWorld<S>,
@@ -93,38 +100,56 @@ export class Race<S> {
     this.startMs = world.clock.now();
   }
 
-  /** Called once. */
-  run(signal: AbortSignal | undefined): Promise<S> {
-    const { clock } = this.world;
+  /** Whether an address was tried already. */
+  get isConnecting(): boolean {
+    return this.tried.length > 0;
+  }
+
+  /** Called once. One of the functions is called once, within the call if the signal says so. */
+  run(
+    signal: AbortSignal | undefined,
+    won: (connection: S) => void,
+    lost: (error: Error) => void,
+  ): void {
+    this.won = won;
+    this.lost = lost;
+    if (signal?.aborted) {
+      this.lose(new AbortError(signal));
+      return;
+    }
+    this.watch(signal);
     const { totalTimeoutMs } = this.config;
-    return new Promise<S>((resolve, reject) => {
-      this.resolve = resolve;
-      this.reject = reject;
-      if (signal?.aborted) {
-        this.lose(new AbortError(signal));
-        return;
-      }
-      const onAbort = (): void => this.lose(new AbortError(signal as AbortSignal));
-      signal?.addEventListener('abort', onAbort, { once: true, signal: this.lookups.signal });
-      if (totalTimeoutMs !== Number.POSITIVE_INFINITY) {
-        this.totalTimer = clock.setTimeout(() => this.timeOut(), totalTimeoutMs);
-      }
-      // Section 3: AAAA first, A immediately after it.
-      this.lookUp('ipv6');
-      this.lookUp('ipv4');
-    });
+    if (totalTimeoutMs !== Number.POSITIVE_INFINITY) {
+      this.totalTimer = this.world.clock.setTimeout(() => this.timeOut(), totalTimeoutMs);
+    }
+    // Section 3: AAAA first, A immediately after it.
+    this.lookUp('ipv6');
+    this.lookUp('ipv4');
+  }
+
+  /** Calls everything off, and tells nobody. */
+  cancel(): void {
+    if (!this.isOver) this.end();
+  }
+
+  private watch(signal: AbortSignal | undefined): void {
+    if (signal === undefined) return;
+    const onAbort = (): void => this.lose(new AbortError(signal));
+    signal.addEventListener('abort', onAbort, { once: true });
+    this.onAbort = () => signal.removeEventListener('abort', onAbort);
   }
 
   private lookUp(family: Family): void {
     this.note({ type: 'lookup', family });
-    this.world.lookUp(family, this.lookups.signal).then(
+    const cancel = this.world.lookUp(
+      family,
       (addresses) => this.onFound(family, addresses),
-      (error: Error) => this.onNotFound(family, error),
+      (error) => this.onNotFound(family, error),
     );
+    this.lookups.set(family, cancel);
   }
 
   private onFound(family: Family, addresses: readonly string[]): void {
-    if (this.isOver) return;
     this.note({ type: 'found', family, addresses });
     const { first, firstFamilyCount } = this.config;
     this.known = [...new Set([...this.known, ...addresses])];
@@ -135,7 +160,6 @@ export class Race<S> {
   }
 
   private onNotFound(family: Family, error: Error): void {
-    if (this.isOver) return;
     this.note({ type: 'notFound', family, error });
     this.lookupErrors.push(error);
     this.onAnswer(family);
@@ -143,10 +167,10 @@ export class Race<S> {
 
   /** Section 3: the preferred family's answer starts the race; the other's waits a little. */
   private onAnswer(family: Family): void {
-    this.pendingLookups--;
+    this.lookups.delete(family);
     const isPreferred = family === (this.config.first ?? 'ipv6');
     const hasAny = this.untried.length > 0;
-    if (this.hasBegun || this.pendingLookups === 0 || (isPreferred && hasAny)) {
+    if (this.hasBegun || this.lookups.size === 0 || (isPreferred && hasAny)) {
       this.begin();
     } else if (hasAny) {
       const { resolutionDelayMs } = this.config;
@@ -171,8 +195,7 @@ export class Race<S> {
     if (this.isOver) return;
     if (this.running.size === 0) {
       if (this.canStart) this.startNext();
-      else if (this.pendingLookups === 0 || this.tried.length >= this.config.attemptsMax)
-        this.fail();
+      else if (this.lookups.size === 0 || this.tried.length >= this.config.attemptsMax) this.fail();
       return;
     }
     if (!this.canStart) return;
@@ -188,23 +211,24 @@ export class Race<S> {
     this.tried.push(address);
     this.lastStartMs = clock.now();
     this.note({ type: 'attempt', family: familyOf(address), address });
-    const running: Running<S> = { address, attempt: this.world.attempt(address), timer: undefined };
+    const running: Running = { address, cancel: () => {}, timer: undefined };
+    running.cancel = this.world.attempt(
+      address,
+      (connection) => this.onConnected(running, connection),
+      (error) => this.onFailed(running, error),
+    );
     this.running.add(running);
     const { attemptTimeoutMs } = this.config;
     if (attemptTimeoutMs !== Number.POSITIVE_INFINITY) {
       running.timer = clock.setTimeout(() => this.onSlow(running), attemptTimeoutMs);
     }
-    running.attempt.connected.then(
-      (connection) => this.onConnected(running, connection),
-      (error: Error) => this.onFailed(running, error),
-    );
     this.schedule();
   }
 
-  private onSlow(running: Running<S>): void {
+  private onSlow(running: Running): void {
     const { address } = running;
     const { attemptTimeoutMs } = this.config;
-    running.attempt.cancel();
+    running.cancel();
     this.onFailed(
       running,
       new TimeoutError('connect', attemptTimeoutMs, { address, port: this.port }),
@@ -212,8 +236,8 @@ export class Race<S> {
   }
 
   /** Section 5: when an attempt fails, the next one does not wait. */
-  private onFailed(running: Running<S>, error: Error): void {
-    if (this.isOver || !this.leave(running)) return;
+  private onFailed(running: Running, error: Error): void {
+    this.leave(running);
     const { address } = running;
     this.attemptErrors.push(error);
     this.note({ type: 'failed', family: familyOf(address), address, error });
@@ -221,20 +245,17 @@ export class Race<S> {
     else this.schedule();
   }
 
-  private onConnected(running: Running<S>, connection: S): void {
-    if (this.isOver || !this.leave(running)) {
-      this.world.close(connection);
-      return;
-    }
+  private onConnected(running: Running, connection: S): void {
+    this.leave(running);
     const { address } = running;
     this.note({ type: 'won', family: familyOf(address), address });
     this.end();
-    this.resolve(connection);
+    this.won(connection);
   }
 
-  private leave(running: Running<S>): boolean {
+  private leave(running: Running): void {
     this.world.clock.clearTimeout(running.timer);
-    return this.running.delete(running);
+    this.running.delete(running);
   }
 
   private fail(): void {
@@ -260,7 +281,7 @@ export class Race<S> {
   private lose(error: Error): void {
     if (this.isOver) return;
     this.end();
-    this.reject(error);
+    this.lost(error);
   }
 
   /** Calls everything off that still goes on. */
@@ -270,16 +291,19 @@ export class Race<S> {
     for (const timer of [this.nextTimer, this.resolutionTimer, this.totalTimer]) {
       clock.clearTimeout(timer);
     }
-    this.lookups.abort();
-    for (const { address, attempt, timer } of this.running) {
+    this.onAbort?.();
+    for (const cancel of this.lookups.values()) cancel();
+    for (const { address, cancel, timer } of this.running) {
       clock.clearTimeout(timer);
       this.note({ type: 'lost', family: familyOf(address), address });
-      attempt.cancel();
+      cancel();
     }
     this.running.clear();
   }
 
   private note(event: Omit<RaceEvent, 'at'>): void {
-    this.trace.push({ at: this.world.clock.now() - this.startMs, ...event });
+    const noted = { at: this.world.clock.now() - this.startMs, ...event };
+    this.trace.push(noted);
+    this.world.tell?.(noted);
   }
 }

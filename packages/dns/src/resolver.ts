@@ -14,6 +14,7 @@ import {
   checkSetting,
   checkSignal,
   checkTime,
+  type Limits,
 } from '@sock/native';
 import { Cache } from './cache.js';
 import { CaresEngine } from './cares-engine.js';
@@ -33,7 +34,7 @@ import { makeLookup, type NodeLookup } from './node-lookup.js';
 import { addressesOf, Requests, type ResolveCallback, ResolveRequest } from './resolve-request.js';
 import { checkMaxPending, checkSettings, type ResolverOptions, type Settings } from './settings.js';
 import { SystemEngine } from './system-engine.js';
-import type { Limits, Waiter } from './waiter.js';
+import type { Waiter } from './waiter.js';
 
 /** Limits of one lookup, and what is wanted. */
 export interface ResolveOptions extends OperationOptions {
@@ -197,7 +198,7 @@ export class Resolver implements Disposable {
     this.cache = limits === undefined ? undefined : new Cache(limits, systemClock.now);
     this.addresses = new Lookups(systemClock, this.counters, this.cache, this);
     this.services = new Lookups<ServiceRecord>(systemClock, this.counters, undefined, this);
-    this.resources = { engine: this.source, driver: undefined };
+    this.resources = { what: 'a resolver', parts: [this.source] };
     closeWhenForgotten(this, this.resources);
     this.lookup = makeLookup(async (hostname, family, flags) => {
       const host = checkHost(hostname);
@@ -466,8 +467,10 @@ export class Resolver implements Disposable {
   }
 
   private openRequests(): Requests {
-    this.requests ??= new Requests();
-    this.resources.driver = this.requests.driver;
+    if (this.requests === undefined) {
+      this.requests = new Requests();
+      this.resources.parts.push(this.requests.driver);
+    }
     return this.requests;
   }
 

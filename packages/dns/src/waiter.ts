@@ -1,11 +1,6 @@
 import { AbortError } from '@sock/core';
+import type { Limits } from '@sock/native';
 import type { Clock } from './clock.js';
-
-/** For how long, and until when, somebody waits. */
-export interface Limits {
-  readonly signal: AbortSignal | undefined;
-  readonly timeoutMs: number;
-}
 
 /** Who is told what came of a lookup: one of the two, once. */
 export interface Asker<T> {

@@ -6,62 +6,13 @@ import {
   type HappyEyeballsConfig,
   raceTrace,
 } from '@sock/dns';
-import {
-  describeWithPeers,
-  failureOf,
-  openNetwork,
-  type Rule,
-  type ScriptOptions,
-  thrownBy,
-} from '@sock/testing';
+import { describeWithPeers, failureOf, thrownBy } from '@sock/testing';
+import { openFar, openLate, over, racing } from './races.js';
 import { filesFor, openNamed, told } from './support.js';
 
-const prelude = `
-  const { connectHappyEyeballs, raceTrace, AddressMemory } = require('@sock/dns');
-  const { connect } = require('@sock/core');
-  /** What became of the addresses, without the times. */
-  const stepsOf = (outcome) =>
-    raceTrace(outcome)
-      .filter(({ address }) => address !== undefined)
-      .map(({ type, family }) => type + ' ' + family);
-  const race = async (host, port, config) => {
-    const startMs = performance.now();
-    try {
-      const socket = await connectHappyEyeballs(host, port, config);
-      const tookMs = performance.now() - startMs;
-      const address = socket.remoteAddress;
-      socket.close();
-      return { address, steps: stepsOf(socket), tookMs };
-    } catch (error) {
-      const tookMs = performance.now() - startMs;
-      const errors = error.errors?.map(({ code, address }) => code + ' ' + address);
-      return { name: error.name, code: error.code, errors, steps: stepsOf(error), tookMs };
-    }
-  };
-`;
-
-/** Both addresses of the far side under one name, and somebody who listens there. */
-async function openFar(rules: readonly Rule[]) {
-  const network = await openNetwork();
-  const [ipv4, ipv6] = network.farAddresses;
-  const { ready } = await network.far.launch(
-    'python3',
-    ['-u', '-m', 'http.server', '0', '--bind', '::'],
-    { ready: /port (\d+)/ },
-  );
-  if (rules.length > 0) await network.far.filter(rules);
-  const options: ScriptOptions = {
-    namespace: network.near,
-    files: filesFor(`${ipv4} both.test\n${ipv6} both.test\n`),
-  };
-  return { network, port: ready[1] ?? '', options, ipv4, ipv6 };
-}
-
-const over = (family: 'ip' | 'ip6', verdict: string): Rule => ({
-  match: `meta nfproto ${family === 'ip' ? 'ipv4' : 'ipv6'} meta l4proto tcp`,
-  verdict,
-});
 const preferIpv6 = '{ preferIpv6: true }';
+/** As in the scripts: one line of output for each. */
+const forms = ['promise', 'sync', 'by hand'];
 
 describeWithPeers(
   ['network namespaces', 'mount namespaces', 'nft in a namespace', 'python3'],
@@ -70,19 +21,22 @@ describeWithPeers(
     it('is won by the preferred family, where both work', async () => {
       const { port, options, ipv4, ipv6 } = await openFar([]);
       const body = `
-        tell(await race('both.test', ${port}, ${preferIpv6}));
-        tell(await race('both.test', ${port}, { preferIpv6: false }));
+        for (const form of forms) {
+          tell(await form('both.test', ${port}, ${preferIpv6}));
+          tell(await form('both.test', ${port}, { preferIpv6: false }));
+        }
       `;
-      expect(await told(prelude + body, options)).toMatchObject([
+      const expected = [
         { address: ipv6, steps: ['attempt ipv6', 'won ipv6'] },
         { address: ipv4, steps: ['attempt ipv4', 'won ipv4'] },
-      ]);
+      ];
+      expect(await told(racing + body, options)).toMatchObject(forms.flatMap(() => expected));
     });
 
     it('goes to the other family after the delay, when nobody answers', async () => {
       const { port, options, ipv4 } = await openFar([over('ip6', 'drop')]);
       const body = `
-        tell(await race('both.test', ${port}, ${preferIpv6}));
+        for (const form of forms) tell(await form('both.test', ${port}, ${preferIpv6}));
         const slow = { preferIpv6: true, firstAttemptDelay: 600 };
         tell(await race('both.test', ${port}, slow));
         const slowly = (host, port, limits) =>
@@ -91,34 +45,37 @@ describeWithPeers(
         tell(socket.remoteAddress);
         await socket.end();
       `;
-      const [first, second, third] = await told(prelude + body, options);
+      const lines = await told(racing + body, options);
+      expect(lines.pop()).toBe(ipv4);
       const steps = ['attempt ipv6', 'attempt ipv4', 'won ipv4', 'lost ipv6'];
-      expect(first).toMatchObject({ address: ipv4, steps });
-      expect(second).toMatchObject({ address: ipv4, steps });
-      expect((first as { tookMs: number }).tookMs).toBeGreaterThanOrEqual(250);
-      expect((second as { tookMs: number }).tookMs).toBeGreaterThanOrEqual(600);
-      expect(third).toBe(ipv4);
+      for (const [index, delayMs] of [250, 250, 250, 600].entries()) {
+        expect(lines[index]).toMatchObject({ address: ipv4, steps });
+        expect((lines[index] as { tookMs: number }).tookMs).toBeGreaterThanOrEqual(delayMs);
+      }
     });
 
     it('goes to the other family at once, when one refuses', async () => {
       const { port, options, ipv4 } = await openFar([over('ip6', 'reject with tcp reset')]);
       const body = `
-        tell(await race('both.test', ${port}, { preferIpv6: true, firstAttemptDelay: 2_000 }));
+        const config = { preferIpv6: true, firstAttemptDelay: 2_000 };
+        for (const form of forms) tell(await form('both.test', ${port}, config));
       `;
-      const [outcome] = await told(prelude + body, options);
       const steps = ['attempt ipv6', 'failed ipv6', 'attempt ipv4', 'won ipv4'];
-      expect(outcome).toMatchObject({ address: ipv4, steps });
+      const expected = forms.map(() => ({ address: ipv4, steps }));
+      expect(await told(racing + body, options)).toMatchObject(expected);
     });
 
     it('tells why each address failed, and when the time was over', async () => {
       const refuse = [over('ip', 'reject with tcp reset'), over('ip6', 'drop')];
       const { port, options, ipv4, ipv6 } = await openFar(refuse);
       const body = `
-        tell(await race('both.test', ${port}, { preferIpv6: true, attemptTimeout: 300 }));
-        tell(await race('both.test', ${port}, { preferIpv6: true, timeout: 400 }));
+        for (const form of forms) {
+          tell(await form('both.test', ${port}, { preferIpv6: true, attemptTimeout: 300 }));
+          tell(await form('both.test', ${port}, { preferIpv6: true, timeout: 400 }));
+        }
       `;
       const steps = ['attempt ipv6', 'attempt ipv4', 'failed ipv4'];
-      expect(await told(prelude + body, options)).toMatchObject([
+      const expected = [
         {
           name: 'HappyEyeballsError',
           code: 'ERR_SOCK_TIMEOUT',
@@ -126,7 +83,19 @@ describeWithPeers(
           steps: [...steps, 'failed ipv6'],
         },
         { name: 'TimeoutError', code: 'ERR_SOCK_TIMEOUT', steps: [...steps, 'lost ipv6'] },
-      ]);
+      ];
+      expect(await told(racing + body, options)).toMatchObject(forms.flatMap(() => expected));
+    });
+
+    it('fails without a route to any address', async () => {
+      const { network, port, options } = await openFar([]);
+      for (const version of ['-4', '-6']) {
+        await network.near.run('ip', version, 'route', 'flush', 'dev', 'veth0');
+      }
+      const body = `for (const form of forms) tell(await form('both.test', ${port}));`;
+      const lines = await told(racing + body, options);
+      for (const line of lines) expect(line).toMatchObject({ name: 'HappyEyeballsError' });
+      expect(lines).toHaveLength(forms.length);
     });
 
     it('begins with what worked the last time, when it may remember', async () => {
@@ -144,12 +113,40 @@ describeWithPeers(
         tell(memory.roundTrip('${ipv4}') > 0);
       `;
       const files = filesFor(`${hosts}${ipv4} both.test\n${ipv6} both.test\n`);
-      expect(await told(prelude + body, { ...options, files })).toMatchObject([
+      expect(await told(racing + body, { ...options, files })).toMatchObject([
         ['ERR_SOCK_TIMEOUT fd97::3', 'ERR_SOCK_TIMEOUT fd97::2'],
         0,
         { address: ipv4 },
         true,
       ]);
+    });
+  },
+);
+
+describeWithPeers(
+  ['network namespaces', 'mount namespaces', 'TUN devices', 'python3'],
+  'a race over a line that is slow',
+  () => {
+    const early = ['attempt ipv6', 'won ipv6'];
+    const late = ['attempt ipv6', 'attempt ipv4'];
+
+    it.each<[string, { ipv4: number; ipv6: number }, 'ipv4' | 'ipv6', string[]]>([
+      ['is awaited for the delay', { ipv4: 0, ipv6: 60 }, 'ipv6', early],
+      ['loses to one that is faster', { ipv4: 0, ipv6: 300 }, 'ipv4', [...late, 'won ipv4']],
+      ['wins although it is late', { ipv4: 900, ipv6: 250 }, 'ipv6', [...late, 'won ipv6']],
+    ])('an address that answers late %s', async (_what, delaysMs, family, steps) => {
+      const far = await openLate(delaysMs);
+      const body = `
+        for (const form of forms) tell(await form('both.test', ${far.port}, ${preferIpv6}));
+      `;
+      const lines = await told(racing + body, far.options);
+      for (const line of lines) {
+        expect(line).toMatchObject({ address: far[family] });
+        expect((line as { steps: string[] }).steps.slice(0, steps.length)).toEqual(steps);
+        const { tookMs } = line as { tookMs: number };
+        expect(tookMs).toBeGreaterThanOrEqual(2 * delaysMs[family]);
+      }
+      expect(lines).toHaveLength(forms.length);
     });
   },
 );
@@ -178,20 +175,19 @@ describeWithPeers(
       const { options } = await openNamed();
       const body = `
         ${server}
-        tell(await race('${host}', port, { timeout: 1_500 }));
+        for (const form of forms) tell(await form('${host}', port, { timeout: 1_500 }));
         listener.close();
       `;
-      // The lookup that nobody waits for any more may still be in the C library.
-      const [outcome] = await told(prelude + body, options, 1);
-      expect(outcome).toMatchObject({ address: expected });
+      // Lookups that nobody waits for any more may still be in the C library.
+      const lines = await told(racing + body, options, forms.length);
+      expect(lines).toMatchObject(forms.map(() => ({ address: expected })));
     });
 
     it('fails with the name server’s words when there is no such name', async () => {
       const { options } = await openNamed();
-      const body = `tell(await race('nxdomain.test.', 80));`;
-      expect(await told(prelude + body, options)).toMatchObject([
-        { name: 'HappyEyeballsError', code: 'ENOTFOUND', steps: [] },
-      ]);
+      const body = `for (const form of forms) tell(await form('nxdomain.test.', 80));`;
+      const expected = { name: 'HappyEyeballsError', code: 'ENOTFOUND', steps: [] };
+      expect(await told(racing + body, options)).toMatchObject(forms.map(() => expected));
     });
   },
 );

@@ -4,7 +4,8 @@ usage: relay.py PID PID SEED
 
 Makes a TUN device named tun0 in the network namespace of each process, and carries packets between
 them. Prints "ready", then reads commands, one JSON object a line, {"delayMs": 20, "loss": 0.01}, and
-answers each with "ok". Ends at the end of its input. Packets keep their order unless lost.
+answers each with "ok"; with "version": 4 or 6 it is for those packets alone. Ends at the end of its
+input. Packets of a version keep their order unless lost.
 """
 
 import collections
@@ -45,33 +46,37 @@ class Line:
         self.source = source
         self.target = target
         self.chance = chance
-        self.waiting = collections.deque()
+        self.waiting = {4: collections.deque(), 6: collections.deque()}
 
-    def take(self, delay, loss):
+    def take(self, faults):
         while True:
             try:
                 packet = os.read(self.source, PACKET_MAX)
             except BlockingIOError:
                 return
-            if self.chance.random() >= loss and len(self.waiting) < QUEUE_MAX:
-                self.waiting.append((time.monotonic() + delay, packet))
+            version = packet[0] >> 4
+            delay, loss = faults[version]
+            waiting = self.waiting[version]
+            if self.chance.random() >= loss and len(waiting) < QUEUE_MAX:
+                waiting.append((time.monotonic() + delay, packet))
 
     def give(self, now):
-        while self.waiting and self.waiting[0][0] <= now:
-            try:
-                os.write(self.target, self.waiting.popleft()[1])
-            except OSError:
-                pass  # the device is not up yet, or full: the packet is lost
+        for waiting in self.waiting.values():
+            while waiting and waiting[0][0] <= now:
+                try:
+                    os.write(self.target, waiting.popleft()[1])
+                except OSError:
+                    pass  # the device is not up yet, or full: the packet is lost
 
     def due(self):
-        return self.waiting[0][0] if self.waiting else float("inf")
+        return min((queue[0][0] for queue in self.waiting.values() if queue), default=float("inf"))
 
 
 def main():
     first, second = open_tun(sys.argv[1]), open_tun(sys.argv[2])
     chance = random.Random(int(sys.argv[3]))
     lines = [Line(first, second, chance), Line(second, first, chance)]
-    delay, loss = 0.0, 0.0
+    faults = {4: (0.0, 0.0), 6: (0.0, 0.0)}
     print("ready", flush=True)
     while True:
         left = min(line.due() for line in lines) - time.monotonic()
@@ -82,11 +87,13 @@ def main():
             if command == "":
                 return
             settings = json.loads(command)
-            delay = settings.get("delayMs", delay * 1000) / 1000
-            loss = settings.get("loss", loss)
+            for version in [settings["version"]] if "version" in settings else [4, 6]:
+                delay, loss = faults[version]
+                delay = settings.get("delayMs", delay * 1000) / 1000
+                faults[version] = (delay, settings.get("loss", loss))
             print("ok", flush=True)
         for line in lines:
-            line.take(delay, loss)
+            line.take(faults)
             line.give(time.monotonic())
 
 

@@ -10,8 +10,11 @@ const addresses = {
 
 /** A line between two namespaces that can be slow, lossy, or dead. */
 export interface FaultyNetwork extends Network {
-  /** From now on packets take so long in each direction, and so many are lost: 0 to 1. */
-  set(faults: { delayMs?: number; loss?: number }): Promise<void>;
+  /**
+   * From now on packets take so long in each direction, and so many are lost: 0 to 1. Those of one
+   * version of IP only, if it is named.
+   */
+  set(faults: { delayMs?: number; loss?: number; version?: 4 | 6 }): Promise<void>;
 }
 
 /** Answers are counted, so that a second command does not take the first one's for its own. */
