@@ -44,17 +44,18 @@ napi_value js_open_file(napi_env env, napi_callback_info info) {
 
 // sendFile(index, generation, id, wait, mayBlock, goOn) -> count, 0 at the end, or negative errno,
 // with the call in kSyscall when it is the file's. After -EINPROGRESS a record kTask says when to
-// go on. With `goOn` it is more than a piece while nothing else has happened.
+// go on. With `goOn` it is more than a piece if nothing else has happened.
 napi_value js_send_file(napi_env env, napi_callback_info info) {
   const Args<6> args(env, info);
   Context& context = args.context();
   reactor::Source* source = source_of(args);
   const auto file = context.files().find(static_cast<uint32_t>(args.int32(2)));
   if (source == nullptr || file == context.files().end()) return to_js(env, -EBADF);
-  const bool goes_on = args.boolean(5);
+  // Where nothing else has happened, the turn that a piece would end costs as much as the piece.
+  const bool is_alone = args.boolean(5) && !context.others_wait();
   const sys::IoResult sent =
-      file->second->send_on(context.reactor(), *source, args.boolean(3), args.boolean(4),
-                            [&] { return goes_on && !context.others_wait(); });
+      file->second->send(context.reactor(), *source, args.boolean(3), args.boolean(4),
+                         is_alone ? net::FileSender::kBurstMax : net::FileSender::kPieceMax);
   context.control(kSyscall) = static_cast<int32_t>(file->second->file_fault());
   return to_js(env, sent);
 }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <utility>
 
 #include "net/stream.h"
 #include "sys/file_calls.h"
@@ -53,12 +52,8 @@ void FileSender::loaded(const Loaded& loaded) {
   if (size.ok()) size_ = size.value();
 }
 
-sys::IoResult FileSender::send(Reactor& reactor, Source& source, bool wait, bool may_block) {
-  return send_up_to(kPieceMax, reactor, source, wait, may_block);
-}
-
-sys::IoResult FileSender::send_up_to(size_t most, Reactor& reactor, Source& source, bool wait,
-                                     bool may_block) {
+sys::IoResult FileSender::send(Reactor& reactor, Source& source, bool wait, bool may_block,
+                               size_t most) {
   file_fault_ = Syscall::kNone;
   if (loading_ && !may_block) return -EINPROGRESS;
   if (loading_ && file_ == nullptr) {
@@ -70,6 +65,8 @@ sys::IoResult FileSender::send_up_to(size_t most, Reactor& reactor, Source& sour
   if (held_ > 0) return send_held(reactor, source, wait);
   if (left_ == 0) return 0;
   size_t piece = next_piece(most);
+  // A hole somewhere ahead is met when its own piece is due.
+  if (!may_block && piece > kPieceMax && !is_at_hand(piece)) piece = kPieceMax;
   if (!may_block && !is_at_hand(piece)) {
     if (position_ >= at_hand_until_) {
       load(kWindow);
@@ -78,25 +75,6 @@ sys::IoResult FileSender::send_up_to(size_t most, Reactor& reactor, Source& sour
     piece = at_hand_until_ - position_;
   }
   return send_piece(reactor, source, piece, wait);
-}
-
-sys::IoResult FileSender::send_on(Reactor& reactor, Source& source, bool wait, bool may_block,
-                                  const std::function<bool()>& may_go_on) {
-  if (stopped_ < 0) return std::exchange(stopped_, 0);
-  size_t done = 0;
-  size_t most = kPieceMax;
-  do {
-    const sys::IoResult sent = send_up_to(most, reactor, source, wait, may_block);
-    if (done == 0 && sent <= 0) return sent;
-    // The others are met again; an error of the socket is told once by the kernel.
-    if (sent < 0 && sent != -EAGAIN && sent != -EINPROGRESS) stopped_ = sent;
-    if (sent <= 0) break;
-    done += static_cast<size_t>(sent);
-    if (static_cast<size_t>(sent) < most) break;
-    // One long call: between its parts the kernel knows that more will follow.
-    most = kBurstMax - done;
-  } while (done < kBurstMax && may_go_on());
-  return static_cast<sys::IoResult>(done);
 }
 
 // 0 where the file seems to end, which only a read can tell: it may have grown, and some file

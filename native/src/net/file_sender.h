@@ -4,7 +4,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 
@@ -18,9 +17,9 @@ namespace sock::net {
 class FileSender {
  public:
   static constexpr uint64_t kToEnd = UINT64_MAX;
-  // The most that one send() moves: what the event loop is held up by while others wait.
+  // What one send() may move: what the event loop is held up by while others wait, and, where
+  // nobody does, about a quarter of a millisecond's worth.
   static constexpr size_t kPieceMax = 256 * 1024;
-  // The most that one send_on() moves, about a quarter of a millisecond's worth.
   static constexpr size_t kBurstMax = 4 * 1024 * 1024;
   // How much of a file that is not in memory is fetched at a time.
   static constexpr size_t kWindow = 1024 * 1024;
@@ -33,30 +32,26 @@ class FileSender {
   Status open(const std::string& path);
   void open_later(const std::string& path);
 
-  // Bytes that the socket took, 0 at the end of the file or of the length that was asked for, or a
-  // negative errno: -EAGAIN while the socket is full, -EINPROGRESS while the loader is at work,
-  // which it never is with `may_block`. `wait` as in net::send.
-  sys::IoResult send(reactor::Reactor& reactor, reactor::Source& source, bool wait, bool may_block);
-  // As send(), and on to kBurstMax if the socket takes it and `may_go_on` agrees: a turn of the
-  // event loop costs as much as the piece itself, and is for others to have.
-  sys::IoResult send_on(reactor::Reactor& reactor, reactor::Source& source, bool wait,
-                        bool may_block, const std::function<bool()>& may_go_on);
+  // Bytes that the socket took, at most `most` of them, 0 at the end of the file or of the length
+  // that was asked for, or a negative errno: -EAGAIN while the socket is full, -EINPROGRESS while
+  // the loader is at work, which it never is with `may_block`. `wait` as in net::send.
+  sys::IoResult send(reactor::Reactor& reactor, reactor::Source& source, bool wait, bool may_block,
+                     size_t most = kPieceMax);
   void loaded(const Loaded& loaded);
   // The call behind an error of the file; kNone when what send() said last is about the socket.
   Syscall file_fault() const { return file_fault_; }
 
  private:
-  // The kernel reads ahead by 128 KiB unless told otherwise (read_ahead_kb), so what is in memory
-  // comes in runs of at least that; half of it leaves a margin. A probe touches memory that nobody
-  // else does, a tenth of the whole work at this step; where all was there so far it grows.
+  // For kernels that can only be asked byte by byte. They read ahead by 128 KiB unless told
+  // otherwise (read_ahead_kb), so what is in memory comes in runs of at least that; half of it
+  // leaves a margin. A probe touches memory that nobody else does, a tenth of the whole work at
+  // this step; where all was there so far it grows.
   static constexpr size_t kProbeStep = 64 * 1024;
 
   // How bytes go, best first. A way that is refused is not tried again.
   enum class Way : uint8_t { kSendFile, kSplice, kCopy };
 
   Status adopt(sys::UniqueFd file);
-  sys::IoResult send_up_to(size_t most, reactor::Reactor& reactor, reactor::Source& source,
-                           bool wait, bool may_block);
   size_t next_piece(size_t most);
   bool is_at_hand(size_t piece);
   void load(size_t size);
@@ -82,8 +77,7 @@ class FileSender {
   size_t probe_step_ = kProbeStep;
   bool loading_ = false;
   Syscall file_fault_ = Syscall::kNone;
-  Error error_;                // of the opening
-  sys::IoResult stopped_ = 0;  // what ended a burst, to be told after what it had sent
+  Error error_;  // of the opening
   Way way_ = Way::kSendFile;
 
   // Taken from the file and not sent yet: in the pipe, or in memory from `start_` on.

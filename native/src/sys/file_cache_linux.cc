@@ -25,9 +25,31 @@ bool is_byte_cached(int file, uint64_t offset) {
   return ::syscall(SYS_preadv2, file, &place, 1UL, low, high, RWF_NOWAIT) >= 0;
 }
 
+// By number and shape, since 6.5 has it and the headers may be older.
+constexpr long kCacheStat = 451;  // NOLINT: the kernel's own type
+struct CacheRange {
+  uint64_t offset;
+  uint64_t size;
+};
+struct CachedPages {
+  uint64_t cached, dirty, in_writeback, evicted, recently_evicted;
+};
+
+// cachestat(2) counts what 4 MiB of it has in half a microsecond; a probe of one byte takes one.
+// False also where the kernel is older, or does not tell who may not write to the file.
+bool is_all_counted(int file, uint64_t offset, size_t size) {
+  static const auto page_size = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  CacheRange range{offset, size};
+  CachedPages pages{};
+  if (::syscall(kCacheStat, file, &range, &pages, 0U) != 0) return false;
+  return pages.cached == (offset + size - 1) / page_size - offset / page_size + 1;
+}
+
 }  // namespace
 
 bool is_cached(int file, uint64_t offset, size_t size, size_t step) {
+  // A page counts from when its reading begins: the last to be read tells whether it is over.
+  if (is_all_counted(file, offset, size)) return is_byte_cached(file, offset + size - 1);
   for (size_t at = 0; at < size; at += step) {
     if (!is_byte_cached(file, offset + std::min(at + step, size) - 1)) return false;
   }

@@ -22,7 +22,8 @@ Result<uint64_t> file_size(int fd);
 // pread(2): a count, 0 at the end, or a negative errno.
 IoResult read_at(int file, uint64_t offset, void* data, size_t size);
 // Whether reading the range would find it in memory, by what the kernel can be asked for little:
-// one probe at the end of each `step` bytes of it. False where it cannot be asked.
+// where it does not count what it has of the whole, one probe at the end of each `step` bytes of
+// it. False where it cannot be asked.
 bool is_cached(int file, uint64_t offset, size_t size, size_t step);
 // Has the range read into memory, and waits for it. What goes wrong is left for others to meet.
 void fetch(int file, uint64_t offset, size_t size);

@@ -1,9 +1,11 @@
 #include "net/file_sender.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include <atomic>
 #include <cerrno>
@@ -14,6 +16,7 @@
 
 #include "backends.h"
 #include "support.h"
+#include "sys/file_calls.h"
 #include "sys/kernel_copy.h"
 #include "sys/pipe.h"
 
@@ -127,38 +130,36 @@ TEST_CASE("one send moves no more than the share of a turn") {
   CHECK(sent <= static_cast<IoResult>(FileSender::kPieceMax));
 }
 
-TEST_CASE("a burst goes on while it may, and no further than its own limit") {
-  Setting setting(random_text(4'000'000));
-  for (const bool may_go_on : {false, true}) {
-    FileSender sender(1, setting.loader, 0, FileSender::kToEnd);
-    must(sender.open(setting.path));
-    size_t asked = 0;
-    const IoResult sent = sender.send_on(setting.loop.reactor, *setting.source, true, true, [&] {
-      asked++;
-      return may_go_on;
-    });
-    CHECK(asked >= 1);
-    if (!may_go_on) CHECK(sent == static_cast<IoResult>(FileSender::kPieceMax));
-    if (may_go_on) CHECK(sent > static_cast<IoResult>(FileSender::kPieceMax));
-    CHECK(sent <= static_cast<IoResult>(FileSender::kBurstMax));
-  }
-}
-
-TEST_CASE("what breaks a burst is told after the bytes that went before it") {
-  const std::string content = random_text(1'000'000);
-  Setting setting(content);
+TEST_CASE("a burst moves more than a piece, and no more than its own limit") {
+  Setting setting(random_text(6'000'000));
   FileSender sender(1, setting.loader, 0, FileSender::kToEnd);
   must(sender.open(setting.path));
-  const auto reset_by_peer = [&] {
-    const linger at_once{1, 0};
-    (void)::setsockopt(setting.peer.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-    setting.peer.reset();
-    return true;
-  };
-  reactor::Reactor& reactor = setting.loop.reactor;
-  const IoResult sent = sender.send_on(reactor, *setting.source, true, true, reset_by_peer);
+  const IoResult sent =
+      sender.send(setting.loop.reactor, *setting.source, true, true, FileSender::kBurstMax);
+  CHECK(sent > static_cast<IoResult>(FileSender::kPieceMax));
+  CHECK(sent <= static_cast<IoResult>(FileSender::kBurstMax));
+}
+
+TEST_CASE("a hole in the cache far ahead does not hold up the piece that is due") {
+  Setting setting(random_text(8'000'000));
+  const sys::UniqueFd file(::open(setting.path.c_str(), O_RDWR | O_CLOEXEC));
+  REQUIRE(::fsync(file.get()) == 0);
+  // Memory is given back in whole blocks of up to 2 MiB.
+  constexpr off_t kHole = 3'500'000;
+  REQUIRE(::posix_fadvise(file.get(), 1'000'000, 0, POSIX_FADV_DONTNEED) == 0);
+  struct statfs system {};
+  REQUIRE(::fstatfs(file.get(), &system) == 0);
+  if (system.f_type == TMPFS_MAGIC) {
+    MESSAGE("skipped: this file system keeps its files in memory");
+    return;
+  }
+  REQUIRE(!sys::is_cached(file.get(), kHole, 4096, 4096));
+  REQUIRE(sys::is_cached(file.get(), 0, FileSender::kPieceMax, 4096));
+  FileSender sender(1, setting.loader, 0, FileSender::kToEnd);
+  must(sender.open(setting.path));
+  const IoResult sent =
+      sender.send(setting.loop.reactor, *setting.source, true, false, FileSender::kBurstMax);
   CHECK(sent == static_cast<IoResult>(FileSender::kPieceMax));
-  CHECK(sender.send_on(reactor, *setting.source, true, true, reset_by_peer) == -ECONNRESET);
 }
 
 TEST_CASE("a file that is not there is told by the loader") {
