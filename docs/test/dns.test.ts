@@ -15,6 +15,10 @@ describe('of names, the example', () => {
     expectOutput(await run('resolver-cache'), ['1 joined, 1 from the cache']);
   });
 
+  it('resolver-by-hand finds the addresses of a host without the event loop', async () => {
+    expectOutput(await run('resolver-by-hand'), ['found for port 80', 'found for port 443']);
+  });
+
   it('resolver-lookup stands where dns.lookup stood', async () => {
     expectOutput(await run('resolver-lookup'), ['hello']);
   });
@@ -32,6 +36,18 @@ describe('of races, the example', () => {
     expect(stdout).toMatch(/^attempt 127\.0\.0\.1\nwon 127\.0\.0\.1$/m);
     const failed = await run('happy-eyeballs', `${before} server.close();`);
     expect(failed.stdout).toMatch(/^connect ECONNREFUSED 127\.0\.0\.1/m);
+  });
+
+  it('happy-eyeballs-by-hand connects without the event loop', async () => {
+    const result = await run('happy-eyeballs-by-hand', before, 'server.close();');
+    expectOutput(result, ['connected to 127.0.0.1']);
+  });
+
+  it('dns-diagnostics tells of lookups and attempts', async () => {
+    const { stdout, stderr } = await run('dns-diagnostics', before, 'server.close();');
+    expect(stderr).toBe('');
+    expect(stdout).toMatch(/^localhost, ipv4: 127\.0\.0\.1$/m);
+    expect(stdout).toMatch(/^127\.0\.0\.1: start\n127\.0\.0\.1: won$/m);
   });
 
   it('happy-eyeballs-config remembers what worked', async () => {
