@@ -23,7 +23,7 @@ export interface Binding {
   open(family: number, type: number): number;
   addressFamily(text: string): 0 | 4 | 6;
   pair(type: number): number;
-  fromFd(fd: number): number;
+  fromFd(fd: number, datagrams: boolean): number;
   detach(slot: number, generation: number, nonBlocking: boolean): number;
   bind(slot: number, generation: number, host: string, port: number, family: number): number;
   bindUnix(slot: number, generation: number, path: string, type: number): number;
@@ -105,6 +105,68 @@ export interface Binding {
   connectOutcome(slot: number, generation: number): number;
   wait(slot: number, generation: number, events: number, timeoutMs: number): number;
   accept(slot: number, generation: number, wait: boolean): number;
+
+  receiveDatagrams(
+    slot: number,
+    generation: number,
+    memory: Uint8Array,
+    entries: Int32Array,
+    places: Int32Array,
+    count: number,
+    stride: number,
+    room: number,
+    mode: number,
+  ): number;
+  sendDatagrams(
+    slot: number,
+    generation: number,
+    memory: Uint8Array,
+    entries: Int32Array,
+    first: number,
+    count: number,
+    skipped: number,
+    mode: number,
+  ): number;
+  writeAddress(
+    entries: Int32Array,
+    entry: number,
+    host: string,
+    port: number,
+    isPath: boolean,
+  ): number;
+  readAddress(entries: Int32Array, entry: number): string;
+  readDestination(entries: Int32Array, entry: number, answer: boolean): string;
+  writeSource(
+    entries: Int32Array,
+    entry: number,
+    host: string,
+    interfaceIndex: number,
+    isIpv6: boolean,
+  ): number;
+  changeMembership(
+    slot: number,
+    generation: number,
+    group: string,
+    source: string,
+    interfaceIndex: number,
+    joins: boolean,
+  ): number;
+  setMulticastInterface(
+    slot: number,
+    generation: number,
+    family: number,
+    interfaceIndex: number,
+  ): number;
+  bindToDevice(slot: number, generation: number, name: string): number;
+  boundDevice(slot: number, generation: number): string | number;
+  interfaceIndex(name: string): number;
+  interfaceName(index: number): string;
+  receiveError(
+    slot: number,
+    generation: number,
+    memory: Uint8Array,
+    wait: boolean,
+  ): (number | string)[] | number;
 
   count(counter: number, by: number): void;
   readCounters(values: Float64Array): void;

@@ -39,6 +39,8 @@ export const RecordKind = {
 /** Tables of src/binding/socket_wrap.cc, by position. */
 export const families = ['ipv4', 'ipv6', 'unix'] as const;
 export const types = ['stream', 'seqpacket'] as const;
+/** The position of datagrams there; a `Socket` cannot have it. */
+export const datagramType = 2;
 
 /** `Option` in src/sys/socket_options.h. */
 export const SocketOption = {
@@ -58,6 +60,33 @@ export const SocketOption = {
   UserTimeout: 13,
   Protocol: 14,
   PassCredentials: 15,
+  Broadcast: 16,
+  Priority: 17,
+  Timestamps: 18,
+  DropCount: 19,
+  Tos: 20,
+  Ttl: 21,
+  MulticastTtl: 22,
+  MulticastLoopback: 23,
+  MulticastAll: 24,
+  PacketInfo: 25,
+  ReceiveTos: 26,
+  ReceiveTtl: 27,
+  ReceiveErrors: 28,
+  MtuDiscovery: 29,
+  Mtu: 30,
+  TrafficClass: 31,
+  HopLimit: 32,
+  MulticastHops: 33,
+  MulticastLoopback6: 34,
+  MulticastAll6: 35,
+  PacketInfo6: 36,
+  ReceiveTrafficClass: 37,
+  ReceiveHopLimit: 38,
+  ReceiveErrors6: 39,
+  MtuDiscovery6: 40,
+  Mtu6: 41,
+  ReceiveOffload: 42,
 } as const;
 
 /** `Role` in src/sys/socket_identity.h, by position. */
@@ -188,6 +217,40 @@ export type CounterName = (typeof counterNames)[number];
 /** Of src/binding/message_wrap.cc: which message is received, and what is said of it. */
 export const MessageKind = { Next: 0, Peek: 1, OutOfBand: 2 } as const;
 export const MessageFlag = { Truncated: 1, ControlTruncated: 2, HasCredentials: 4 } as const;
+
+/** Of src/binding/datagram_wrap.cc: how datagrams are received and sent. */
+export const DatagramMode = { Wait: 1, PassErrors: 2, Control: 4, Offload: 8 } as const;
+
+/** Words of an entry: `DatagramEntry` in src/sys/datagram_entry.h. */
+export const DatagramWord = {
+  Offset: 0,
+  Length: 1,
+  Flags: 2,
+  AddressSize: 3,
+  Interface: 4,
+  Tos: 5,
+  Ttl: 6,
+  Dropped: 7,
+  Segment: 8,
+  /** A double, of milliseconds. */
+  Time: 14,
+  Address: 16,
+} as const;
+export const wordsPerDatagram = 44;
+
+/** `datagram_flag` there. */
+export const DatagramFlag = {
+  Truncated: 1,
+  ControlTruncated: 2,
+  Tos: 4,
+  Ttl: 8,
+  Time: 16,
+  Dropped: 32,
+  Local: 64,
+  IsIpv6: 128,
+  SetTos: 256,
+  SetTtl: 512,
+} as const;
 
 /** What a poll is asked for: `Interest` in src/reactor/poller.h. */
 export const Interest = { Read: 1, Write: 2, Level: 4, OneShot: 8 } as const;

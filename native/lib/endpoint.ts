@@ -15,6 +15,7 @@ import {
   takeDeadlineId,
   unpin,
 } from './reactor.js';
+import { checkFunction, checkObject } from './validate.js';
 
 /** Who watches a descriptor in our place, and has to know: the part of a poll that is called. */
 export interface Watcher {
@@ -22,6 +23,12 @@ export interface Watcher {
   onClosing(): void;
   /** There is something here that the kernel knows nothing of, while nobody received. */
   onPendingRead(): void;
+}
+
+export function checkWatcher(value: unknown): void {
+  const watcher = checkObject<Watcher>('watcher', value);
+  checkFunction('watcher.onClosing', watcher.onClosing);
+  checkFunction('watcher.onPendingRead', watcher.onPendingRead);
 }
 
 /** A part of a socket whose operations can wait: receiving, sending, accepting, connecting. */

@@ -9,6 +9,7 @@ import * as describe from './describe.js';
 import * as endpoint from './endpoint.js';
 import * as forgotten from './forgotten.js';
 import * as gai from './gai.js';
+import * as iterators from './iterators.js';
 import * as operation from './operation.js';
 import * as reactor from './reactor.js';
 import * as validate from './validate.js';
@@ -23,6 +24,10 @@ export type { DeadlineSink, LookupSink, PendingLookup, PollSink, Sink } from './
 export const {
   Control,
   counterNames,
+  DatagramFlag,
+  DatagramMode,
+  DatagramWord,
+  datagramType,
   Flag,
   families,
   Interest,
@@ -36,6 +41,7 @@ export const {
   syscallNames,
   tcpFigures,
   types,
+  wordsPerDatagram,
   wordsPerEvent,
   wordsPerSlot,
 } = constants;
@@ -96,15 +102,19 @@ export const {
 
 export const { describeError, formatEndpoint } = describe;
 export const { closeDescriptorWhenForgotten, closeWhenForgotten, notForgotten } = forgotten;
-export const { defer, noLimits } = operation;
+export const { iterationEnd } = iterators;
+export const { checkLimits, defer, noLimits, operationOptionKeys } = operation;
+export const { checkWatcher } = endpoint;
 
 // Classes, which are values and types.
-export const { Countdown, Endpoint, Operation, OperationQueue } = {
+export const { Countdown, Endpoint, Operation, OperationQueue, StepIterator } = {
   ...countdown,
   ...endpoint,
+  ...iterators,
   ...operation,
 };
 export type Countdown = countdown.Countdown;
 export type Endpoint = endpoint.Endpoint;
 export type Operation = operation.Operation;
+export type StepIterator<T> = iterators.StepIterator<T>;
 export type OperationQueue<Op extends Operation> = operation.OperationQueue<Op>;

@@ -2,6 +2,7 @@
  * What every waiting operation has: its place in a queue, its limits, and the way to its promise.
  */
 import { binding } from './reactor.js';
+import { checkOptions, checkSignal, checkTimeout } from './validate.js';
 
 const { now } = binding;
 
@@ -9,6 +10,21 @@ const { now } = binding;
 export interface Limits {
   signal: AbortSignal | undefined;
   timeoutMs: number;
+}
+
+export const operationOptionKeys = ['signal', 'timeout'] as const;
+
+/** The limits that a caller gives, and the socket's own where it gives none. */
+export function checkLimits(options: unknown, defaults: Limits): Limits {
+  if (options === undefined) return defaults;
+  const { signal, timeout } = checkOptions<Record<'signal' | 'timeout', unknown>>(
+    options,
+    operationOptionKeys,
+  );
+  return {
+    signal: checkSignal(signal),
+    timeoutMs: timeout === undefined ? defaults.timeoutMs : checkTimeout(timeout),
+  };
 }
 
 export const noLimits: Limits = { signal: undefined, timeoutMs: Number.POSITIVE_INFINITY };

@@ -161,17 +161,17 @@ export function checkLiteral(value: unknown, name = 'host'): string {
 export const pathBytesMax = process.platform === 'linux' ? 107 : 103;
 
 /** A Unix path, or `@name` in Linux's abstract namespace; refused before the kernel sees it. */
-export function checkPath(value: unknown): string {
-  if (typeof value !== 'string') throw invalidType('path', 'a string', value);
+export function checkPath(value: unknown, name = 'path'): string {
+  if (typeof value !== 'string') throw invalidType(name, 'a string', value);
   if (value === '' || value === '@' || value.includes('\0')) {
-    throw invalidValue('path', 'must not be empty and have no NUL', value);
+    throw invalidValue(name, 'must not be empty and have no NUL', value);
   }
   const bytes = Buffer.byteLength(value);
   if (bytes > pathBytesMax) {
-    throw outOfRange('path', `at most ${pathBytesMax} bytes long`, `${bytes} bytes`);
+    throw outOfRange(name, `at most ${pathBytesMax} bytes long`, `${bytes} bytes`);
   }
   if (value.startsWith('@') && process.platform !== 'linux') {
-    throw invalidValue('path', 'names the abstract namespace, which only Linux has', value);
+    throw invalidValue(name, 'names the abstract namespace, which only Linux has', value);
   }
   return value;
 }

@@ -28,6 +28,7 @@ napi_value create(napi_env env, napi_callback_info info) {
   install_stream(installer);
   install_vector(installer);
   install_message(installer);
+  install_datagram(installer);
   install_listener(installer);
   install_counters(installer);
   install_file(installer);

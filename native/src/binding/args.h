@@ -79,13 +79,13 @@ class Args {
   }
 
   // An Int32Array; empty when it is none.
-  std::span<const int32_t> int32s(size_t array) const {
+  std::span<int32_t> int32s(size_t array) const {
     void* data = nullptr;
     size_t size = 0;
     napi_typedarray_type type = napi_int8_array;
     napi_get_typedarray_info(env_, values_[array], &type, &size, &data, nullptr, nullptr);
     if (type != napi_int32_array) return {};
-    return {static_cast<const int32_t*>(data), size};
+    return {static_cast<int32_t*>(data), size};
   }
 
   // The part [offset, offset + length) of it; null data when it is not all there.

@@ -31,6 +31,7 @@
 #include "net/file_sender.h"
 #include "net/relay.h"
 #include "reactor/reactor.h"
+#include "sys/datagram_calls.h"
 #include "sys/unix_path.h"
 
 namespace sock::binding {
@@ -75,6 +76,7 @@ class Context {
   napi_env env() const { return env_; }
   reactor::Reactor& reactor() { return *reactor_; }
   ReceiveMemory& memory() { return *memory_; }
+  sys::DatagramCalls& datagrams() { return datagrams_; }
   int32_t& control(Control word) { return control_[word]; }
   // Makes the bytes that went over the source known to JavaScript, in `traffic`.
   void tell_traffic(const reactor::Source& source);
@@ -170,6 +172,7 @@ class Context {
   napi_env env_;
   std::unique_ptr<reactor::Reactor> reactor_;
   std::unique_ptr<ReceiveMemory> memory_;
+  sys::DatagramCalls datagrams_;
   int32_t* control_ = nullptr;
   int32_t* records_ = nullptr;
   double* traffic_ = nullptr;  // bytes received, bytes sent

@@ -22,7 +22,7 @@ namespace {
 
 // Families and types in the order of lib/constants.ts.
 constexpr int kFamilies[] = {AF_INET, AF_INET6, AF_UNIX};
-constexpr int kTypes[] = {SOCK_STREAM, SOCK_SEQPACKET};
+constexpr int kTypes[] = {SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM};
 template <class T, size_t N>
 const T* pick(const T (&table)[N], int32_t index) {
   return index >= 0 && static_cast<size_t>(index) < N ? &table[index] : nullptr;
@@ -52,15 +52,19 @@ int32_t position(const int (&table)[N], int value) {
   return found == std::end(table) ? -1 : static_cast<int32_t>(found - table);
 }
 
-// fromFd(fd) -> slot index, generation in kExtra, family in kExtra2, type and (from bit 8 on) role
-// in kExtra3; or negative errno, and the descriptor is still its owner's: EEXIST when that is us.
+// fromFd(fd, datagrams) -> slot index, generation in kExtra, family in kExtra2, type and (from bit
+// 8 on) role in kExtra3; or negative errno, and the descriptor is still its owner's: EEXIST when
+// that is us, EPROTOTYPE when it is not of the kind that was asked for.
 napi_value js_from_fd(napi_env env, napi_callback_info info) {
-  const Args<1> args(env, info);
+  const Args<2> args(env, info);
   Context& context = args.context();
   const int fd = args.int32(0);
   Result<sys::Identity> identity = sys::identify(fd);
   if (!identity.ok()) return context.fail(identity.error());
   const sys::Identity& found = identity.value();
+  if ((found.type == SOCK_DGRAM) != args.boolean(1)) {
+    return context.fail(Error{EPROTOTYPE, Syscall::kNone});
+  }
   bool is_ours = false;
   context.reactor().slots().for_each(
       [&](const reactor::Source& source) { is_ours |= source.fd.get() == fd; });
@@ -129,7 +133,8 @@ napi_value js_bind(napi_env env, napi_callback_info info) {
   return context.outcome(sys::bind_socket(source->fd.get(), address.value()));
 }
 
-// bindUnix(index, generation, path, type) -> 0 or negative errno.
+// bindUnix(index, generation, path, type) -> 0 or negative errno. An empty path lets the kernel
+// find an abstract name (unix(7), "Autobind feature").
 napi_value js_bind_unix(napi_env env, napi_callback_info info) {
   const Args<4> args(env, info);
   Context& context = args.context();
@@ -137,7 +142,10 @@ napi_value js_bind_unix(napi_env env, napi_callback_info info) {
   if (source == nullptr) return to_js(env, -EBADF);
   const int* type = pick(kTypes, args.int32(3));
   if (type == nullptr) return to_js(env, -EINVAL);
-  Result<sys::SockAddr> address = sys::SockAddr::from_path(args.string(2));
+  const std::string path = args.string(2);
+  Result<sys::SockAddr> address = path.empty()
+                                      ? Result<sys::SockAddr>(sys::SockAddr::unnamed_unix())
+                                      : sys::SockAddr::from_path(path);
   if (!address.ok()) return context.fail(address.error());
   Result<sys::FileId> file = sys::bind_unix_path(source->fd.get(), *type, address.value());
   if (!file.ok()) return context.fail(file.error());

@@ -106,6 +106,7 @@ napi_value js_disconnect(napi_env env, napi_callback_info info) {
   const Args<2> args(env, info);
   reactor::Source* source = source_of(args);
   if (source == nullptr) return to_js(env, -EBADF);
+  source->peer = {};
   return args.context().outcome(sys::disconnect_socket(source->fd.get()));
 }
 

@@ -31,6 +31,7 @@ void install_vector(Installer& installer);
 void install_message(Installer& installer);
 void install_listener(Installer& installer);
 void install_counters(Installer& installer);
+void install_datagram(Installer& installer);
 void install_file(Installer& installer);
 void install_relay(Installer& installer);
 void install_dns(Installer& installer);

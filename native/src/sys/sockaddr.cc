@@ -84,6 +84,13 @@ Result<SockAddr> SockAddr::from_path(std::string_view path) {
   return address;
 }
 
+SockAddr SockAddr::unnamed_unix() {
+  SockAddr address;
+  address.storage_.local.sun_family = AF_UNIX;
+  address.size_ = kPathOffset;
+  return address;
+}
+
 SockAddr SockAddr::from_raw(const void* raw, socklen_t size) {
   SockAddr address;
   address.size_ = std::min<socklen_t>(size, sizeof(Storage));

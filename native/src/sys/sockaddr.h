@@ -29,6 +29,8 @@ class SockAddr {
   // A path, or "@name" for Linux's abstract namespace (exact length, no padding: unix(7)).
   // Too long is ENAMETOOLONG, an empty path or one with a NUL inside is EINVAL.
   static Result<SockAddr> from_path(std::string_view path);
+  // A Unix address without a name: bind(2) makes one up.
+  static SockAddr unnamed_unix();
   static SockAddr from_raw(const void* raw, socklen_t size);
 
   // Empty for a Unix address, which would not fit.

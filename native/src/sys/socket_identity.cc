@@ -53,8 +53,9 @@ Result<Identity> identify(int fd) {
     return Error{EAFNOSUPPORT, Syscall::kNone};
   }
   const bool is_messages = found.type == SOCK_SEQPACKET && found.family == AF_UNIX;
-  if (found.type != SOCK_STREAM && !is_messages) return Error{EPROTOTYPE, Syscall::kNone};
-  found.is_tcp = found.family != AF_UNIX && is_plain_tcp(fd);
+  const bool is_known = found.type == SOCK_STREAM || found.type == SOCK_DGRAM || is_messages;
+  if (!is_known) return Error{EPROTOTYPE, Syscall::kNone};
+  found.is_tcp = found.family != AF_UNIX && found.type == SOCK_STREAM && is_plain_tcp(fd);
   found.role = role_of(fd, found.is_tcp, found.peer);
   return found;
 }

@@ -36,6 +36,18 @@ Result<OptionName> option_name(Option option) {
       return OptionName{SOL_SOCKET, SO_RCVBUF};
     case Option::kSendBuffer:
       return OptionName{SOL_SOCKET, SO_SNDBUF};
+    case Option::kBroadcast:
+      return OptionName{SOL_SOCKET, SO_BROADCAST};
+    case Option::kTos:
+      return OptionName{IPPROTO_IP, IP_TOS};
+    case Option::kTtl:
+      return OptionName{IPPROTO_IP, IP_TTL};
+    case Option::kHopLimit:
+      return OptionName{IPPROTO_IPV6, IPV6_UNICAST_HOPS};
+    case Option::kMulticastHops:
+      return OptionName{IPPROTO_IPV6, IPV6_MULTICAST_HOPS};
+    case Option::kMulticastLoopback6:
+      return OptionName{IPPROTO_IPV6, IPV6_MULTICAST_LOOP};
     default:
       // TCP_FASTOPEN is a switch there, not the length of a queue.
       return Error{ENOPROTOOPT, Syscall::kSetSockOpt};

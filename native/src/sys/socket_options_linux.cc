@@ -1,5 +1,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -10,6 +11,9 @@
 namespace sock::sys {
 
 namespace {
+
+// IPV6_MULTICAST_ALL of linux/in6.h, which cannot stand beside netinet/in.h.
+constexpr int kIpv6MulticastAll = 29;
 
 constexpr OptionName kNames[] = {
     {SOL_SOCKET, SO_REUSEADDR},
@@ -28,6 +32,33 @@ constexpr OptionName kNames[] = {
     {IPPROTO_TCP, TCP_USER_TIMEOUT},
     {SOL_SOCKET, SO_PROTOCOL},
     {SOL_SOCKET, SO_PASSCRED},
+    {SOL_SOCKET, SO_BROADCAST},
+    {SOL_SOCKET, SO_PRIORITY},
+    {SOL_SOCKET, SO_TIMESTAMPNS},
+    {SOL_SOCKET, SO_RXQ_OVFL},
+    {IPPROTO_IP, IP_TOS},
+    {IPPROTO_IP, IP_TTL},
+    {IPPROTO_IP, IP_MULTICAST_TTL},
+    {IPPROTO_IP, IP_MULTICAST_LOOP},
+    {IPPROTO_IP, IP_MULTICAST_ALL},
+    {IPPROTO_IP, IP_PKTINFO},
+    {IPPROTO_IP, IP_RECVTOS},
+    {IPPROTO_IP, IP_RECVTTL},
+    {IPPROTO_IP, IP_RECVERR},
+    {IPPROTO_IP, IP_MTU_DISCOVER},
+    {IPPROTO_IP, IP_MTU},
+    {IPPROTO_IPV6, IPV6_TCLASS},
+    {IPPROTO_IPV6, IPV6_UNICAST_HOPS},
+    {IPPROTO_IPV6, IPV6_MULTICAST_HOPS},
+    {IPPROTO_IPV6, IPV6_MULTICAST_LOOP},
+    {IPPROTO_IPV6, kIpv6MulticastAll},
+    {IPPROTO_IPV6, IPV6_RECVPKTINFO},
+    {IPPROTO_IPV6, IPV6_RECVTCLASS},
+    {IPPROTO_IPV6, IPV6_RECVHOPLIMIT},
+    {IPPROTO_IPV6, IPV6_RECVERR},
+    {IPPROTO_IPV6, IPV6_MTU_DISCOVER},
+    {IPPROTO_IPV6, IPV6_MTU},
+    {IPPROTO_UDP, UDP_GRO},
 };
 static_assert(std::size(kNames) == static_cast<size_t>(Option::kCount));
 

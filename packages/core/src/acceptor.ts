@@ -14,12 +14,12 @@ import {
   type Endpoint,
   Errno,
   Flag,
+  iterationEnd,
   type Limits,
   Operation,
   OperationQueue,
 } from '@sock/native';
 import { AbortError, closedError, systemError, TimeoutError } from './errors.js';
-import { iterationEnd } from './iterators.js';
 import { monotonicMs } from './monotonic.js';
 
 const settled = Promise.resolve();

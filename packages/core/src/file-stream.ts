@@ -1,5 +1,5 @@
 /** Files, sent without a copy through this process. */
-import type { Limits } from '@sock/native';
+import { type Limits, operationOptionKeys } from '@sock/native';
 import { SocketError } from './errors.js';
 import { FileOperation } from './file-operation.js';
 import {
@@ -12,7 +12,6 @@ import {
   type SendFileOptions,
   type SendFileSyncOptions,
 } from './file-source.js';
-import { operationOptionKeys } from './operation.js';
 import { unawaited } from './stream.js';
 import { VectorStream } from './vector-stream.js';
 

@@ -61,6 +61,8 @@ export type { Pollable, Poller, PollWatcher } from './pollable.js';
 export { RateLimiter } from './rate-limiter.js';
 export type { ReceivedFd } from './received-fd.js';
 export { type RelayedBytes, type RelayOptions, relay } from './relay.js';
+/** @internal Looking names up, for the other packages. */
+export { resolveHost, resolveHostSync } from './resolve.js';
 export { RingBuffer, type RingBufferOptions } from './ring-buffer.js';
 export {
   type Connection,

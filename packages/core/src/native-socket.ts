@@ -41,7 +41,7 @@ export class Existing {
 /** The socket behind a descriptor, which is ours from now on; unless it throws. */
 export function takeOver(fd: number): Existing {
   checkInteger('fd', fd, 0, 2 ** 31 - 1);
-  const slot = binding.fromFd(fd);
+  const slot = binding.fromFd(fd, false);
   if (slot < 0) throw refusalOf(fd, slot);
   const { control } = binding;
   const shape = control[Control.Extra3] as number;

@@ -1,5 +1,5 @@
 /** The limits of operations, as callers give them. */
-import { checkBoolean, checkOptions } from '@sock/native';
+import { checkBoolean, checkOptions, operationOptionKeys } from '@sock/native';
 
 /** Limits of one call, on top of what the socket itself sets. */
 export interface OperationOptions {
@@ -36,8 +36,6 @@ export interface ConnectMethodOptions extends OperationOptions {
 
 /** Options of a connect that blocks this thread. */
 export type ConnectSyncOptions = Omit<ConnectMethodOptions, 'signal'>;
-
-export const operationOptionKeys = ['signal', 'timeout'] as const;
 
 /** With `fastOpen` checked, and what is left for whoever checks limits. */
 export function checkConnectOptions(options: unknown): OperationOptions & { fastOpen: boolean } {

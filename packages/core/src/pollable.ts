@@ -1,5 +1,4 @@
 /** What polls and the things they watch know of each other, whichever packages they come from. */
-import { checkFunction, checkObject } from '@sock/native';
 
 /** Who watches a {@link Pollable}: the part of a poll that it calls. */
 export interface PollWatcher {
@@ -38,10 +37,4 @@ export interface Poller {
   modify(target: Pollable | number, events: number, data?: unknown): void;
   /** Watches it no longer; whether it was watched. */
   remove(target: Pollable | number): boolean;
-}
-
-export function checkWatcher(value: unknown): void {
-  const watcher = checkObject<PollWatcher>('watcher', value);
-  checkFunction('watcher.onClosing', watcher.onClosing);
-  checkFunction('watcher.onPendingRead', watcher.onPendingRead);
 }

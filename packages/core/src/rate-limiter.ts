@@ -5,11 +5,12 @@ import {
   checkRate,
   checkSignal,
   checkTimeout,
+  operationOptionKeys,
   outOfRange,
 } from '@sock/native';
 import { Bucket } from './bucket.js';
 import { AbortError, RateLimitError } from './errors.js';
-import { type OperationOptions, operationOptionKeys } from './operation.js';
+import type { OperationOptions } from './operation.js';
 import { checkShared, SharedBucket } from './shared-bucket.js';
 import { type Clock, systemClock, TokenQueue } from './token-queue.js';
 

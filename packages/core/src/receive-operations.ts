@@ -1,7 +1,6 @@
 /** What can wait in the queue of a receiver. */
-import { Operation } from '@sock/native';
+import { iterationEnd, Operation } from '@sock/native';
 import { endOfStreamError } from './errors.js';
-import { iterationEnd } from './iterators.js';
 import type { Vector } from './vector.js';
 
 type Settle<T> = (value: T) => void;

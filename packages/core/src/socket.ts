@@ -6,15 +6,18 @@ import {
   checkOptions,
   checkPath,
   checkPort,
+  checkWatcher,
   closeWhenForgotten,
   type Family,
   families,
   invalidValue,
+  iterationEnd,
   type Limits,
   notForgotten,
   PollIn,
   SocketOption,
   type SocketType,
+  StepIterator,
   types,
 } from '@sock/native';
 import { Acceptor } from './acceptor.js';
@@ -27,7 +30,6 @@ import {
   timeIfObserved,
 } from './diagnostics.js';
 import { AbortError, busyError, closedError, SocketError, systemError } from './errors.js';
-import { iterationEnd, StepIterator } from './iterators.js';
 import {
   detailsOf,
   Existing,
@@ -40,7 +42,7 @@ import {
   takeOver,
 } from './native-socket.js';
 import type { OperationOptions } from './operation.js';
-import { checkWatcher, type Pollable, type PollWatcher } from './pollable.js';
+import type { Pollable, PollWatcher } from './pollable.js';
 import type { SyncOptions } from './stream-socket.js';
 import { checkAddress } from './target.js';
 

@@ -4,9 +4,9 @@ import {
   binding,
   checkBoolean,
   checkInteger,
+  checkLimits,
   checkOneOf,
   checkOptions,
-  checkSignal,
   checkTimeout,
   Endpoint,
   invalidType,
@@ -15,6 +15,7 @@ import {
   noLimits,
   PollIn,
   PollOut,
+  StepIterator,
   toBytes,
 } from '@sock/native';
 import { Patience } from './blocking.js';
@@ -27,9 +28,8 @@ import {
   SocketError,
   TimeoutError,
 } from './errors.js';
-import { StepIterator } from './iterators.js';
 import { monotonicMs } from './monotonic.js';
-import { type OperationOptions, operationOptionKeys } from './operation.js';
+import type { OperationOptions } from './operation.js';
 import {
   type ReceiveOperation,
   StepOperation,
@@ -383,12 +383,7 @@ export abstract class Stream {
 
   /** @internal */
   protected limitsOf(options: OperationOptions | undefined, defaults: Limits): Limits {
-    if (options === undefined) return defaults;
-    const { signal, timeout } = checkOptions<OperationOptions>(options, operationOptionKeys);
-    return {
-      signal: checkSignal(signal),
-      timeoutMs: timeout === undefined ? defaults.timeoutMs : checkTimeout(timeout),
-    };
+    return checkLimits(options, defaults);
   }
 
   /** @internal */

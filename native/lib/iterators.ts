@@ -1,4 +1,4 @@
-/** Iterations over the chunks of a stream, and over the connections of a listener. */
+/** Iterations over what a socket brings: chunks, connections, datagrams. */
 
 export const iterationEnd: IteratorReturnResult<undefined> = { value: undefined, done: true };
 
