@@ -219,7 +219,13 @@ export interface Binding {
   notify(id: number): void;
   clearNotifier(id: number): void;
   setNotifierDeadline(id: number, atMs: number): void;
+  watchWithNotifier(id: number, fd: number, forWriting: boolean): number;
+  unwatchWithNotifier(id: number, fd: number): void;
   closeNotifier(id: number): number;
+
+  peek(fd: number): number;
+  setOptionOf(fd: number, option: number, value: number): number;
+  tcpInfoOf(fd: number, figures: Float64Array): number;
 }
 
 /** The errno values that our code looks at, positive. */

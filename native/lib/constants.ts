@@ -253,7 +253,7 @@ export const DatagramFlag = {
 } as const;
 
 /** What a poll is asked for: `Interest` in src/reactor/poller.h. */
-export const Interest = { Read: 1, Write: 2, Level: 4, OneShot: 8 } as const;
+export const Interest = { Read: 1, Write: 2, Level: 4, OneShot: 8, PeerEnd: 16 } as const;
 /** Words of an event that a poll has found: `PollSet` in src/binding/poll_set.h. */
 export const wordsPerEvent = 3;
 

@@ -175,21 +175,22 @@ export function takeLookups(pool: number): void {
 
 /**
  * The poll tells the sink once when there is something, and may do so for nothing. Until then, or
- * {@link disarmPoll}, the sink and the event loop are kept alive. 0, or a negative errno.
+ * {@link disarmPoll}, the sink is kept alive, and so is the event loop, unless told otherwise. 0, or
+ * a negative errno.
  */
-export function armPoll(id: number, sink: PollSink): number {
+export function armPoll(id: number, sink: PollSink, keepsLoop = true): number {
   const result = binding.pollArm(id);
   if (result < 0) return result;
-  if (!pollSinks.has(id)) holdLoop();
+  if (keepsLoop && !pollSinks.has(id)) holdLoop();
   pollSinks.set(id, sink);
   return 0;
 }
 
-/** Nobody waits for the poll any more. */
-export function disarmPoll(id: number): void {
+/** Nobody waits for the poll any more. `keepsLoop` as it was armed with. */
+export function disarmPoll(id: number, keepsLoop = true): void {
   if (!pollSinks.delete(id)) return;
   binding.pollDisarm(id);
-  releaseLoop();
+  if (keepsLoop) releaseLoop();
 }
 
 /** From now on records of the slot go to the sink, and the sink is kept alive. */

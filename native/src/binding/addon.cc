@@ -36,6 +36,7 @@ napi_value create(napi_env env, napi_callback_info info) {
   install_dns(installer);
   install_poll(installer);
   install_notifier(installer);
+  install_descriptor(installer);
   napi_set_named_property(env, target, "backend",
                           sock::binding::to_js(env, context->reactor().poller().name()));
   return target;

@@ -1,4 +1,6 @@
 // Descriptors for what is driven by hand, each call naming its notifier first.
+#include <cerrno>
+
 #include "binding/args.h"
 #include "binding/context.h"
 #include "binding/wraps.h"
@@ -43,6 +45,21 @@ napi_value js_set_notifier_deadline(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// watchWithNotifier(id, fd, forWriting) -> 0 or negative errno.
+napi_value js_watch_with_notifier(napi_env env, napi_callback_info info) {
+  const Args<3> args(env, info);
+  const auto notifier = notifier_of(args);
+  if (notifier == nullptr) return to_js(env, -EBADF);
+  return args.context().outcome(notifier->watch(args.int32(1), args.boolean(2)));
+}
+
+// unwatchWithNotifier(id, fd)
+napi_value js_unwatch_with_notifier(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  if (const auto notifier = notifier_of(args)) notifier->unwatch(args.int32(1));
+  return nullptr;
+}
+
 // closeNotifier(id) -> 1, or 0 when it was closed already.
 napi_value js_close_notifier(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
@@ -56,6 +73,8 @@ void install_notifier(Installer& installer) {
   installer.add("notify", js_notify);
   installer.add("clearNotifier", js_clear_notifier);
   installer.add("setNotifierDeadline", js_set_notifier_deadline);
+  installer.add("watchWithNotifier", js_watch_with_notifier);
+  installer.add("unwatchWithNotifier", js_unwatch_with_notifier);
   installer.add("closeNotifier", js_close_notifier);
 }
 

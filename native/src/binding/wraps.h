@@ -37,5 +37,6 @@ void install_relay(Installer& installer);
 void install_dns(Installer& installer);
 void install_poll(Installer& installer);
 void install_notifier(Installer& installer);
+void install_descriptor(Installer& installer);
 
 }  // namespace sock::binding

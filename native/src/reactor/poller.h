@@ -35,6 +35,9 @@ inline constexpr Interest kLevel = 4;
 // Report once, whatever the direction, and then nothing at all, hang-ups and errors included, until
 // modify(). With kLevel only.
 inline constexpr Interest kOneShot = 8;
+// Report that the peer's sending is over, whether or not there is something left to read. With
+// kLevel and kOneShot only: it holds for ever. Where the system does not tell, nothing is reported.
+inline constexpr Interest kPeerEnd = 16;
 
 using Readiness = uint8_t;
 inline constexpr Readiness kReadable = 1;

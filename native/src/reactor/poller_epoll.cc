@@ -22,6 +22,7 @@ uint32_t to_epoll(Interest interest) {
   if ((interest & kLevel) == 0) events |= EPOLLET;
   if ((interest & kOneShot) != 0) events |= EPOLLONESHOT;
   if ((interest & (kRead | kLevel)) == kRead) events |= EPOLLPRI | EPOLLRDHUP;
+  if ((interest & kPeerEnd) != 0) events |= EPOLLRDHUP;
   return events;
 }
 

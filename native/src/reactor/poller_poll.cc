@@ -52,6 +52,7 @@ short to_poll(const Entry& entry) {
   if ((entry.armed & kRead) != 0) events |= POLLIN;
   if ((entry.armed & kWrite) != 0) events |= POLLOUT;
   if ((entry.armed & (kRead | kLevel)) == kRead) events |= POLLPRI | kPeerClosed;
+  if ((entry.interest & kPeerEnd) != 0) events |= kPeerClosed;
   return events;
 }
 

@@ -30,6 +30,10 @@ class Notifier {
   void clear();
   // Readable from then on, on the clock of now_ms(), whatever it was before.
   void set_deadline(double at_ms);
+  // Readable while the descriptor is, or with `for_writing` while it is writable, or broken; until
+  // unwatch(), which comes before its close. Again: replaces what it is watched for.
+  Status watch(int fd, bool for_writing);
+  void unwatch(int fd);
   // Threads that still know of it may go on notifying, to no effect.
   void close();
 

@@ -73,6 +73,26 @@ void Notifier::set_deadline(double at_ms) {
   change(fd_.get(), kDeadline, EVFILT_TIMER, EV_ADD, 0, static_cast<intptr_t>(left_ms));
 }
 
+Status Notifier::watch(int fd, bool for_writing) {
+  unwatch(fd);
+  const std::lock_guard lock(mutex_);
+  if (sources_ == nullptr) return Error{EBADF, Syscall::kPoll};
+  const int16_t filter = for_writing ? EVFILT_WRITE : EVFILT_READ;
+  if (change(fd_.get(), static_cast<uintptr_t>(fd), filter, EV_ADD, 0, 0) < 0) {
+    return Error{errno, Syscall::kPoll};
+  }
+  return Nothing{};
+}
+
+void Notifier::unwatch(int fd) {
+  const std::lock_guard lock(mutex_);
+  if (sources_ == nullptr) return;
+  // Where one is not there this fails, and changes nothing.
+  for (const int16_t filter : {EVFILT_READ, EVFILT_WRITE}) {
+    change(fd_.get(), static_cast<uintptr_t>(fd), filter, EV_DELETE, 0, 0);
+  }
+}
+
 void Notifier::close() {
   const std::lock_guard lock(mutex_);
   sources_.reset();

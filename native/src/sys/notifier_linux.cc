@@ -23,10 +23,10 @@ struct Notifier::Sources {
 
 namespace {
 
-Status watch(int epoll, int fd) {
+Status control(int epoll, int operation, int fd, uint32_t events) {
   epoll_event event{};
-  event.events = EPOLLIN;
-  if (::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0) return Error{errno, Syscall::kEpollCtl};
+  event.events = events;
+  if (::epoll_ctl(epoll, operation, fd, &event) < 0) return Error{errno, Syscall::kEpollCtl};
   return Nothing{};
 }
 
@@ -59,7 +59,7 @@ Result<std::shared_ptr<Notifier>> Notifier::make() {
   UniqueFd timer(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
   if (!timer) return Error{errno, Syscall::kTimerFd};
   for (const int fd : {event.get(), timer.get()}) {
-    const Status watching = watch(epoll.get(), fd);
+    const Status watching = control(epoll.get(), EPOLL_CTL_ADD, fd, EPOLLIN);
     if (!watching.ok()) return watching.error();
   }
   auto sources = std::make_unique<Sources>(Sources{std::move(event), std::move(timer)});
@@ -88,6 +88,21 @@ void Notifier::set_deadline(double at_ms) {
   itimerspec spec{};
   if (at_ms != kNever) spec.it_value = to_timespec(at_ms);
   ::timerfd_settime(sources_->timer.get(), TFD_TIMER_ABSTIME, &spec, nullptr);
+}
+
+Status Notifier::watch(int fd, bool for_writing) {
+  const std::lock_guard lock(mutex_);
+  if (sources_ == nullptr) return Error{EBADF, Syscall::kEpollCtl};
+  const uint32_t events = for_writing ? EPOLLOUT : EPOLLIN | EPOLLRDHUP;
+  const Status changed = control(fd_.get(), EPOLL_CTL_MOD, fd, events);
+  return changed.ok() ? changed : control(fd_.get(), EPOLL_CTL_ADD, fd, events);
+}
+
+void Notifier::unwatch(int fd) {
+  const std::lock_guard lock(mutex_);
+  if (sources_ == nullptr) return;
+  // It is watched, or it is not.
+  (void)control(fd_.get(), EPOLL_CTL_DEL, fd, 0).ok();
 }
 
 void Notifier::close() {

@@ -102,6 +102,12 @@ IoResult send(int fd, const void* data, size_t size) {
   return count >= 0 ? count : -errno;
 }
 
+IoResult peek(int fd) {
+  char byte = 0;
+  const ssize_t count = retry([&] { return ::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT); });
+  return count >= 0 ? count : -errno;
+}
+
 Result<int> get_option(int fd, int level, int name) {
   int value = 0;
   socklen_t size = sizeof(value);

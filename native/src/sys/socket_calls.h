@@ -36,6 +36,9 @@ Status shutdown_socket(int fd, int how);
 
 IoResult receive(int fd, void* data, size_t size);
 IoResult send(int fd, const void* data, size_t size);
+// What a receive would find, which this leaves where it is: 1 byte, 0 at the end of the stream, or
+// a negative errno, EAGAIN when there is nothing.
+IoResult peek(int fd);
 
 Result<int> get_option(int fd, int level, int name);
 Status set_option(int fd, int level, int name, int value);

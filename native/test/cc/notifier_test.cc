@@ -66,6 +66,24 @@ TEST_CASE("a notifier that is cleared keeps its deadline, and the other way roun
   CHECK(readable(*notifier));
 }
 
+TEST_CASE("a notifier is readable while a descriptor that it watches is") {
+  const auto notifier = open_notifier();
+  const FdPair connection = test::connect_tcp();
+  test::must(notifier->watch(connection.first.get(), false));
+  CHECK_FALSE(readable(*notifier));
+  REQUIRE(send(connection.second.get(), "x", 1) == 1);
+  CHECK(readable(*notifier, kLongMs));
+  notifier->clear();
+  CHECK(readable(*notifier));
+  test::drain(connection.first.get());
+  CHECK_FALSE(readable(*notifier));
+  test::must(notifier->watch(connection.first.get(), true));
+  CHECK(readable(*notifier));
+  notifier->unwatch(connection.first.get());
+  notifier->unwatch(connection.first.get());
+  CHECK_FALSE(readable(*notifier));
+}
+
 TEST_CASE("a notifier that is closed has no descriptor, and all calls do nothing") {
   const auto notifier = open_notifier();
   notifier->close();
@@ -73,6 +91,8 @@ TEST_CASE("a notifier that is closed has no descriptor, and all calls do nothing
   notifier->notify();
   notifier->clear();
   notifier->set_deadline(1);
+  notifier->unwatch(0);
+  CHECK(test::code_of(notifier->watch(0, false)) == EBADF);
   CHECK(notifier->fd() == -1);
 }
 

@@ -156,6 +156,19 @@ TEST_CASE_TEMPLATE("a level is reported for as long as it holds", Backend, Epoll
   CHECK(stays_silent(*poller));
 }
 
+TEST_CASE_TEMPLATE("the end of the peer's sending is reported once, data or not", Backend, Epoll,
+                   Poll) {
+  const auto poller = Backend::make();
+  const FdPair connection = test::connect_tcp();
+  constexpr Interest kOnce = kPeerEnd | kLevel | kOneShot;
+  must(poller->add(connection.first.get(), kToken, kOnce));
+  write_byte(connection.second.get());
+  CHECK(stays_silent(*poller));
+  must(sys::shutdown_socket(connection.second.get(), SHUT_WR));
+  CHECK((wait_for_one(*poller) & kHangup) != 0);
+  CHECK(stays_silent(*poller));
+}
+
 TEST_CASE_TEMPLATE("room to write is reported when it comes back", Backend, Epoll, Poll) {
   const auto poller = Backend::make();
   const FdPair connection = test::connect_tcp();

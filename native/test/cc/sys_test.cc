@@ -402,4 +402,17 @@ TEST_CASE("what carries datagrams, and what nothing, is told apart") {
   CHECK(code_of(identify(-1)) == EBADF);
 }
 
+TEST_CASE("a peek tells what there is, and leaves it there") {
+  const FdPair connection = test::connect_tcp();
+  CHECK(peek(connection.first.get()) == -EAGAIN);
+  REQUIRE(send(connection.second.get(), "x", 1) == 1);
+  test::must(shutdown_socket(connection.second.get(), SHUT_WR));
+  REQUIRE(wait_for(connection.first.get(), POLLIN, 10'000).ok());
+  CHECK(peek(connection.first.get()) == 1);
+  CHECK(test::drain(connection.first.get()) == 1);
+  REQUIRE(wait_for(connection.first.get(), POLLIN, 10'000).ok());
+  CHECK(peek(connection.first.get()) == 0);
+  CHECK(peek(-1) == -EBADF);
+}
+
 }  // namespace sock::sys
