@@ -175,8 +175,8 @@ export function takeLookups(pool: number): void {
 
 /**
  * The poll tells the sink once when there is something, and may do so for nothing. Until then, or
- * {@link disarmPoll}, the sink is kept alive, and so is the event loop, unless told otherwise. 0, or
- * a negative errno.
+ * {@link disarmPoll}, the sink is kept alive, and so is the event loop, unless told otherwise. 0,
+ * or a negative errno.
  */
 export function armPoll(id: number, sink: PollSink, keepsLoop = true): number {
   const result = binding.pollArm(id);

@@ -17,6 +17,8 @@ export interface SocketErrorDetails {
   path?: string | undefined;
   /** Bytes that the kernel had taken, or that had arrived, before the operation failed. */
   bytesTransferred?: number | undefined;
+  /** Those of them that the peer's kernel has acknowledged. */
+  bytesAcknowledged?: number | undefined;
   /** Bytes of an unfinished `recvAll` that the end of the stream cut short. */
   partial?: Buffer | undefined;
   /** What it follows from: another error, or several in `errors` of an `AggregateError`. */
@@ -113,6 +115,11 @@ export class SocketError extends Error {
   declare readonly path?: string;
   /** For sends: bytes the kernel had taken. They are neither lost nor sent again. */
   declare readonly bytesTransferred?: number;
+  /**
+   * For sends of a connection that was lost, with `@sock/reconnect`: those of `bytesTransferred`
+   * that the peer's kernel has acknowledged. It need not mean that the peer has read them.
+   */
+  declare readonly bytesAcknowledged?: number;
   /** For `recvAll` at the end of the stream: what had arrived. */
   declare readonly partial?: Buffer;
 

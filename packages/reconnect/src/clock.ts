@@ -12,7 +12,9 @@ export interface Clock {
 
 /** What waits by itself needs more: the timers that go with the time. */
 export interface TimerClock extends Clock {
+  /** Runs the task once, that much later. */
   setTimeout(task: () => void, delayMs: number): unknown;
+  /** What the other has returned runs no more; anything else is passed over. */
   clearTimeout(timer: unknown): void;
 }
 

@@ -1,3 +1,4 @@
+export type { ConnectFunction } from './attempt.js';
 export { Backoff, type BackoffOptions } from './backoff.js';
 export { CircuitBreaker } from './circuit-breaker.js';
 export type {
@@ -7,7 +8,14 @@ export type {
   CircuitWindow,
 } from './circuit-state.js';
 export type { CircuitStore, StoredCircuit } from './circuit-store.js';
-export type { Clock } from './clock.js';
+export type { Clock, TimerClock } from './clock.js';
+export type { Fate } from './connection.js';
+export type { ReconnectStateEvent } from './diagnostics.js';
 export type { WindowBucket } from './failure-window.js';
+export type { HealthCheck } from './health.js';
 export { ReconnectBudget, type ReconnectBudgetOptions } from './reconnect-budget.js';
+export type { ReconnectOptions } from './reconnect-options.js';
+export { type Delivery, type ReconnectDefaults, ReconnectPolicy } from './reconnect-policy.js';
+export { ReconnectState, stateName } from './reconnect-state.js';
+export { type LostEvent, type ReconnectEvents, ReconnectingSocket } from './reconnecting-socket.js';
 export { SharedCircuitBreaker, type SharedCircuitOptions } from './shared-circuit-breaker.js';
