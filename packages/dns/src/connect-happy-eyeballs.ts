@@ -14,6 +14,7 @@ import { OwnPoll } from './own-poll.js';
 import { checkConfig, type HappyEyeballsConfig, type RaceResolver } from './race-config.js';
 import { Resolver } from './resolver.js';
 import { literalAddresses, SocketRace, type Ways } from './socket-race.js';
+import { lingering } from './waiter.js';
 
 let sharedResolver: Resolver | undefined;
 
@@ -86,9 +87,9 @@ function waysOf(host: Host, port: number, resolver: RaceResolver): Ways {
     lookUp: (family, found, notFound) => {
       const controller = new AbortController();
       const forget = whileWanted(find(host, family, resolver, controller.signal), found, notFound);
-      return () => {
+      return (isWon) => {
         forget();
-        controller.abort();
+        controller.abort(isWon ? lingering : undefined);
       };
     },
     attempt: attempt.bind(undefined, port),

@@ -4,6 +4,7 @@ import { Driver } from './driver.js';
 import { closeWhenForgotten, notForgotten } from './forgotten.js';
 import { HandAttempts } from './hand-attempts.js';
 import { checkHost, type Family, type Host } from './hostname.js';
+import type { EndLookup } from './race.js';
 import {
   checkConfig,
   defaults,
@@ -224,7 +225,7 @@ export class HappyEyeballs implements Disposable {
     family: Family,
     found: (addresses: readonly string[]) => void,
     notFound: (error: Error) => void,
-  ): () => void {
+  ): EndLookup {
     const { driver } = this;
     let isWanted = true;
     const settle = (addresses: readonly string[] | undefined, error: Error | undefined): void => {
@@ -240,9 +241,9 @@ export class HappyEyeballs implements Disposable {
       known === undefined && host.kind === 'name'
         ? this.resolver.lookUpByHand(host, family, driver, settle)
         : settle(known, undefined);
-    return () => {
+    return (isWon) => {
       isWanted = false;
-      waiter?.cancel(new Error('the race is over'));
+      waiter?.cancel(new Error('the race is over'), isWon);
     };
   }
 }

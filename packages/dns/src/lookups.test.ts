@@ -3,6 +3,7 @@ import { FakeClock, failureOf, isPending } from '@sock/testing';
 import { Cache, type CacheLimits } from './cache.js';
 import type { Failure, Outcome, Settle } from './engine.js';
 import { Lookups, zeroCounters } from './lookups.js';
+import { lingering } from './waiter.js';
 
 const infinite = Number.POSITIVE_INFINITY;
 const unlimited = { signal: undefined, timeoutMs: infinite };
@@ -293,5 +294,70 @@ describe('lookups with a cache', () => {
     await isPending(asking);
     controller.abort();
     expect(await asking).toMatchObject({ code: 'ABORT_ERR' });
+  });
+});
+
+describe('a lookup that everybody has left', () => {
+  const leaving = (lookup: ReturnType<typeof open>) => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const left = failureOf(lookup.ask('a', { signal, timeoutMs: infinite }));
+    return { left, leave: (reason?: unknown) => controller.abort(reason) };
+  };
+
+  it('goes on for a second to fill the cache, when they say that it is of use', async () => {
+    const lookup = open({});
+    const { left, leave } = leaving(lookup);
+    const one = lookup.only();
+    leave(lingering);
+    expect(await left).toMatchObject({ code: 'ABORT_ERR' });
+    await lookup.clock.advance(900);
+    expect(one.isGivenUp).toBe(false);
+    one.settle(answer('192.0.2.1'));
+    expect(await lookup.ask('a')).toEqual(['192.0.2.1']);
+    expect(lookup.counters).toMatchObject({ cacheHits: 1, cancelled: 1, answered: 1 });
+    expect(lookup.clock.pending).toBe(0);
+  });
+
+  it('is given up after that second', async () => {
+    const lookup = open({});
+    const { leave } = leaving(lookup);
+    const one = lookup.only();
+    leave(lingering);
+    await lookup.clock.advance(999);
+    expect({ isGivenUp: one.isGivenUp, pending: lookup.lookups.pending }).toEqual({
+      isGivenUp: false,
+      pending: 1,
+    });
+    await lookup.clock.advance(1);
+    expect({ isGivenUp: one.isGivenUp, pending: lookup.lookups.pending }).toEqual({
+      isGivenUp: true,
+      pending: 0,
+    });
+  });
+
+  it('can be joined meanwhile, and is not given up then', async () => {
+    const lookup = open({});
+    const { leave } = leaving(lookup);
+    const one = lookup.only();
+    leave(lingering);
+    const joined = lookup.ask('a');
+    await lookup.clock.advance(2_000);
+    expect(one.isGivenUp).toBe(false);
+    one.settle(answer('192.0.2.1'));
+    expect(await joined).toEqual(['192.0.2.1']);
+    expect(lookup.counters.coalesced).toBe(0);
+  });
+
+  it.each<[string, Partial<CacheLimits> | undefined, unknown]>([
+    ['without a cache', undefined, lingering],
+    ['for any other reason', {}, undefined],
+  ])('is given up at once %s', async (_what, limits, reason) => {
+    const lookup = open(limits);
+    const { leave } = leaving(lookup);
+    const one = lookup.only();
+    leave(reason);
+    expect(one.isGivenUp).toBe(true);
+    expect(lookup.clock.pending).toBe(0);
   });
 });

@@ -66,8 +66,12 @@ interface Flight<T> {
   readonly question: Question<T>;
   readonly waiters: Set<Waiter<T>>;
   pending: Pending;
+  /** Once nobody waits for it any more, but its answer is wanted for the cache. */
+  lingerTimer: unknown;
 }
 
+/** RFC 8305, section 5. */
+const lingerMs = 1_000;
 const nothing: Pending = { giveUp: () => {}, watch: () => {} };
 
 function closedError(): SocketClosedError {
@@ -177,15 +181,16 @@ export class Lookups<T> {
     }
     if (flight.waiters.size > 0) this.counters.coalesced++;
     flight.waiters.add(waiter);
-    waiter.arm((error) => {
-      this.leave(flight, waiter);
+    waiter.arm((error, lingers) => {
+      this.leave(flight, waiter, lingers);
       if (error === undefined) this.timeOut(question, waiter);
       else this.cancel(question, waiter, error);
     });
   }
 
   private launch(question: Question<T>): Flight<T> | undefined {
-    const flight: Flight<T> = { question, waiters: new Set(), pending: nothing };
+    const waiters = new Set<Waiter<T>>();
+    const flight: Flight<T> = { question, waiters, pending: nothing, lingerTimer: undefined };
     const pending = question.start((outcome) => this.settle(flight, outcome));
     if (pending === null) return undefined;
     flight.pending = pending;
@@ -194,12 +199,21 @@ export class Lookups<T> {
   }
 
   private end(flight: Flight<T>): void {
+    this.clock.clearTimeout(flight.lingerTimer);
     this.flights.delete(flight.question.key);
   }
 
-  /** The last one to leave gives up the lookup itself. */
-  private leave(flight: Flight<T>, waiter: Waiter<T>): void {
+  /** The last one to leave gives up the lookup itself, as a rule. */
+  private leave(flight: Flight<T>, waiter: Waiter<T>, lingers: boolean): void {
     flight.waiters.delete(waiter);
+    if (lingers && this.cache !== undefined) {
+      flight.lingerTimer = this.clock.setTimeout(() => this.giveUpUnlessWanted(flight), lingerMs);
+    } else {
+      this.giveUpUnlessWanted(flight);
+    }
+  }
+
+  private giveUpUnlessWanted(flight: Flight<T>): void {
     if (flight.waiters.size > 0) return;
     this.end(flight);
     flight.pending.giveUp();

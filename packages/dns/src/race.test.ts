@@ -39,6 +39,8 @@ class World {
   readonly open = new Set<string>();
   /** Families that are being looked up. */
   readonly lookups = new Set<string>();
+  /** Of lookups that were ended before their answer: whether because the race was won. */
+  readonly ended: boolean[] = [];
 
   constructor(private readonly scenario: Scenario) {}
 
@@ -46,7 +48,7 @@ class World {
     family: Family,
     found: (addresses: readonly string[]) => void,
     notFound: (error: Error) => void,
-  ): () => void {
+  ): (isWon: boolean) => void {
     const [atMs, ...addresses] = this.scenario[family] ?? [infinite];
     const details = { code: 'ENOTFOUND', gaiCode: -2, hostname: 'host' };
     this.lookups.add(family);
@@ -55,7 +57,8 @@ class World {
       if (addresses.length > 0) found(addresses);
       else notFound(new ResolveError(`no ${family}`, details));
     });
-    return () => {
+    return (isWon: boolean) => {
+      this.ended.push(isWon);
       this.lookups.delete(family);
       this.clock.clearTimeout(timer);
     };
@@ -324,6 +327,19 @@ describe('a race, as RFC 8305 says in section', () => {
       { at: 0, type: 'lookup', family: 'ipv4' },
     ]);
     expect(race.trace[2]).toEqual({ at: 0, type: 'found', family: 'ipv6', addresses: ['::6'] });
+  });
+});
+
+describe('a lookup that has not ended when the race has', () => {
+  it('5: is told that its answer is still of use, when the race was won', async () => {
+    const connects = { '::6': [10, 'ok'] } as const;
+    const { world } = await play({ ipv6: [0, '::6'], ipv4: [500, '0.0.0.4'], connects });
+    expect(world.ended).toEqual([true]);
+  });
+
+  it('is told that it is not, when the race was lost', async () => {
+    const { world } = await play({ config: { totalTimeoutMs: 100 } });
+    expect(world.ended).toEqual([false, false]);
   });
 });
 

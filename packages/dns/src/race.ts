@@ -22,6 +22,9 @@ export interface RaceConfig {
   readonly attemptsMax: number;
 }
 
+/** Ends a lookup; what it still brings is of use to later races when this one is won. */
+export type EndLookup = (isWon: boolean) => void;
+
 /**
  * What a race is run in. Nothing settles within the call that begins it, nor once the function that
  * this returned was called, which must leave nothing behind.
@@ -32,7 +35,7 @@ export interface RaceWorld<S> {
     family: Family,
     found: (addresses: readonly string[]) => void,
     notFound: (error: Error) => void,
-  ): () => void;
+  ): EndLookup;
   sort(addresses: readonly string[]): readonly string[];
   attempt(
     address: string,
@@ -73,7 +76,7 @@ const codeOf = (error: Error | undefined): string | undefined =>
 
 export class Race<S> {
   readonly trace: RaceEvent[] = [];
-  private readonly lookups = new Map<Family, () => void>();
+  private readonly lookups = new Map<Family, EndLookup>();
   private readonly startMs: number;
   private readonly running = new Set<Running>();
   private readonly tried: string[] = [];
@@ -129,7 +132,7 @@ export class Race<S> {
 
   /** Calls everything off, and tells nobody. */
   cancel(): void {
-    if (!this.isOver) this.end();
+    if (!this.isOver) this.end(false);
   }
 
   private watch(signal: AbortSignal | undefined): void {
@@ -249,7 +252,7 @@ export class Race<S> {
     this.leave(running);
     const { address } = running;
     this.note({ type: 'won', family: familyOf(address), address });
-    this.end();
+    this.end(true);
     this.won(connection);
   }
 
@@ -280,19 +283,19 @@ export class Race<S> {
 
   private lose(error: Error): void {
     if (this.isOver) return;
-    this.end();
+    this.end(false);
     this.lost(error);
   }
 
   /** Calls everything off that still goes on. */
-  private end(): void {
+  private end(isWon: boolean): void {
     const { clock } = this.world;
     this.isOver = true;
     for (const timer of [this.nextTimer, this.resolutionTimer, this.totalTimer]) {
       clock.clearTimeout(timer);
     }
     this.onAbort?.();
-    for (const cancel of this.lookups.values()) cancel();
+    for (const end of this.lookups.values()) end(isWon);
     for (const { address, cancel, timer } of this.running) {
       clock.clearTimeout(timer);
       this.note({ type: 'lost', family: familyOf(address), address });

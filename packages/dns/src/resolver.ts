@@ -134,8 +134,8 @@ function knownAddresses(
 }
 
 /**
- * Looks names up, without holding up anybody: neither the file system, which shares libuv's four
- * threads with `dns.lookup`, nor other lookups, nor the caller for longer than allowed.
+ * Looks names up, without holding up anybody: neither what else waits for libuv's few threads, as
+ * `dns.lookup` does, nor other lookups, nor the caller for longer than allowed.
  *
  * Every lookup ends when its time is over or its signal says so, whatever the name server does. A
  * thread that hangs in the C library is replaced. Lookups for the same thing at the same time are

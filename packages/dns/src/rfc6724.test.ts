@@ -75,6 +75,27 @@ describe('destinations are sorted as in RFC 6724', () => {
     expect(sorted(sources, expected.toReversed())).toEqual(expected);
   });
 
+  // RFC 8305, section 4.
+  it('prefers the faster among equals, and those that are known, to a longer common prefix', () => {
+    const from = '2001:db8::1';
+    const addresses = ['2001:db8::9', '2001:db8:1::1', '2001:db8:2::1', '2001:db8:3::1'];
+    const roundTrips: Record<string, number> = { '2001:db8:2::1': 20, '2001:db8:3::1': 10 };
+    const roundTripOf = (address: string) => roundTrips[address];
+    expect(sortAddresses(addresses, () => from, roundTripOf)).toEqual([
+      ...['2001:db8:3::1', '2001:db8:2::1'],
+      ...['2001:db8::9', '2001:db8:1::1'],
+    ]);
+  });
+
+  it('does not prefer the faster to what rules 1 to 8 put first', () => {
+    const sources = { '::1': '::1', '127.0.0.1': '127.0.0.1' };
+    const sourceOf = (address: string) => sources[address as keyof typeof sources];
+    const roundTripOf = (address: string) => (address === '127.0.0.1' ? 1 : undefined);
+    expect(sortAddresses(['127.0.0.1', '::1'], sourceOf, roundTripOf)).toEqual([
+      ...['::1', '127.0.0.1'],
+    ]);
+  });
+
   it('asks nothing about a single address', () => {
     const sourceOf = jest.fn(() => '');
     expect(sortAddresses(['192.0.2.1'], sourceOf)).toEqual(['192.0.2.1']);

@@ -2,6 +2,15 @@ import { AbortError } from '@sock/core';
 import type { Limits } from '@sock/native';
 import type { Clock } from './clock.js';
 
+/**
+ * Why one leaves for whom the answer would still be of use later: the lookup goes on for a moment
+ * when there is a cache to fill. A reason of an abort, too.
+ */
+export const lingering = Symbol('lingering');
+
+/** Takes a waiter out of its lookup: with an error, or without when its time is over. */
+type Leave = (error: Error | undefined, lingers: boolean) => void;
+
 /** Who is told what came of a lookup: one of the two, once. */
 export interface Asker<T> {
   resolve(values: readonly T[]): void;
@@ -17,7 +26,7 @@ export class Waiter<T> {
   private limitMs: number;
   private timer: unknown;
   private onAbort: (() => void) | undefined;
-  private leave: ((error: Error | undefined) => void) | undefined;
+  private leave: Leave | undefined;
 
   constructor(
     private readonly clock: Clock,
@@ -36,14 +45,14 @@ export class Waiter<T> {
     return this.leave !== undefined;
   }
 
-  /** Begins to watch its limits; it leaves with an error, or without when its time is over. */
-  arm(leave: (error: Error | undefined) => void): void {
+  /** Begins to watch its limits. */
+  arm(leave: Leave): void {
     const { signal } = this;
     this.leave = leave;
     this.startMs = this.clock.now();
     this.setTimer();
     if (signal === undefined) return;
-    this.onAbort = () => leave(new AbortError(signal));
+    this.onAbort = () => leave(new AbortError(signal), signal.reason === lingering);
     signal.addEventListener('abort', this.onAbort, { once: true });
   }
 
@@ -57,9 +66,9 @@ export class Waiter<T> {
   }
 
   /** It waits no longer, and is told so. False when it does not wait any more. */
-  cancel(error: Error): boolean {
+  cancel(error: Error, lingers = false): boolean {
     if (this.leave === undefined) return false;
-    this.leave(error);
+    this.leave(error, lingers);
     return true;
   }
 
@@ -76,7 +85,7 @@ export class Waiter<T> {
   private setTimer(): void {
     if (this.limitMs === Number.POSITIVE_INFINITY) return;
     const leftMs = Math.max(0, this.startMs + this.limitMs - this.clock.now());
-    this.timer = this.clock.setTimeout(() => this.leave?.(undefined), leftMs);
+    this.timer = this.clock.setTimeout(() => this.leave?.(undefined, false), leftMs);
   }
 
   private disarm(): void {

@@ -183,6 +183,22 @@ describeWithPeers(
       expect(lines).toMatchObject(forms.map(() => ({ address: expected })));
     });
 
+    it('leaves the answer that comes too late for it to the cache', async () => {
+      const { options } = await openNamed();
+      const body = `
+        ${server}
+        const resolver = new Resolver({ cache: {} });
+        const { address } = await race('delay-aaaa-300.test', port, { resolver });
+        tell([address, resolver.stats.cache.size, resolver.stats.pending]);
+        while (resolver.stats.pending > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+        tell(resolver.stats.cache.size);
+        const again = await race('delay-aaaa-300.test', port, { resolver });
+        tell([again.address, resolver.stats.cache.hits]);
+        listener.close();
+      `;
+      expect(await told(racing + body, options)).toEqual([['127.0.0.1', 1, 1], 2, ['::1', 2]]);
+    });
+
     it('fails with the name server’s words when there is no such name', async () => {
       const { options } = await openNamed();
       const body = `for (const form of forms) tell(await form('nxdomain.test.', 80));`;
@@ -312,5 +328,6 @@ describe('a memory of addresses', () => {
     expect(thrownBy(() => memory.remember('::1', -1)).message).toContain('"roundTrip"');
     expect(thrownBy(() => memory.roundTrip(1 as never)).message).toContain('"address"');
     expect(thrownBy(() => new AddressMemory({ max: 0 })).message).toContain('"options.max"');
+    expect(thrownBy(() => new AddressMemory({ ttl: 0 })).message).toContain('"options.ttl"');
   });
 });

@@ -113,8 +113,9 @@ describeWithPeers(peers, 'with unbound', () => {
       for (const name of ['www.here.test', 'old.here.test', 'servfail-aaaa.up.test']) {
         for (const form of forms) tell((await form(name, listener.localPort)).address);
       }
-      const config = { timeout: 200 };
-      for (const form of forms) tell((await form('www.dead.test', listener.localPort, config)).code);
+      for (const form of forms) {
+        tell((await form('www.dead.test', listener.localPort, { timeout: 200 })).code);
+      }
       listener.close();
     `;
     // Both lookups of each race to the last of them are still in the C library.

@@ -14,6 +14,7 @@ import {
   upstreamCommand,
 } from './commands.js';
 import { LineProcess } from './line-process.js';
+import { sampleLookup } from './lookup.js';
 import {
   type Ready,
   readLoadResult,
@@ -209,6 +210,7 @@ export async function measure(
 ): Promise<Sample> {
   if (workload.kind === 'idle') return sampleIdle(contender, workload, settings);
   if (workload.kind === 'import') return sampleImport(workload, settings);
+  if (workload.kind === 'lookup') return sampleLookup(contender, workload, settings);
   if (workload.mode === 'file') return sampleFile(contender, workload, settings);
   if (workload.transport === 'unix') return sampleUnix(contender, workload, settings);
   return sampleLoad(contender, workload, settings, {});

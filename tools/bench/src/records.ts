@@ -81,3 +81,19 @@ export function readOpen(line: unknown): number {
 export function readMeasuring(line: unknown): void {
   if (fields(line).phase !== 'measuring') throw new TypeError('the load did not begin to measure');
 }
+
+/** What looking names up came to; `value` is in the unit of the work. */
+export interface LookupResult {
+  readonly value: number;
+  readonly perSecond?: number;
+  readonly p50Us?: number;
+  readonly p99Us?: number;
+}
+
+export function readLookupResult(line: unknown): LookupResult {
+  const record = fields(line);
+  const rest = (['perSecond', 'p50Us', 'p99Us'] as const)
+    .map((name) => [name, optionalNumber(record, name)] as const)
+    .filter(([, value]) => value !== null);
+  return { value: number(record, 'value'), ...Object.fromEntries(rest) };
+}

@@ -1,4 +1,5 @@
 import { isInstalled } from './commands.js';
+import { canLookUp } from './lookup.js';
 import { type MeasureSettings, measure, type Sample } from './measure.js';
 import type { Contender, Workload } from './workloads.js';
 
@@ -49,8 +50,10 @@ export async function runRounds(
   settings: RoundsSettings,
   progress: (text: string) => void,
 ): Promise<WorkloadRecord> {
+  const isPossible = workload.kind !== 'lookup' || canLookUp(workload);
   const records = contenders.map((contender): ContenderRecord => {
-    return { contender, samples: [], installed: isInstalled(contender.runtime), failure: null };
+    const installed = isPossible && isInstalled(contender.runtime);
+    return { contender, samples: [], installed, failure: null };
   });
   for (let round = 0; round < settings.rounds; round++) {
     for (const record of rotated(records, round)) {

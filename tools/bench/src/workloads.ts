@@ -1,3 +1,5 @@
+import { LOOKUP_WORKLOADS, type LookupWorkload } from './lookup-workloads.js';
+
 /** What runs a contender: our C servers, Node with its own `net`, Bun, or Node with @sock/core. */
 export type Runtime = 'c' | 'node' | 'bun' | 'sock';
 
@@ -64,7 +66,7 @@ export interface ImportWorkload extends WorkloadBase {
   readonly pairs: number;
 }
 
-export type Workload = LoadWorkload | IdleWorkload | ImportWorkload;
+export type Workload = LoadWorkload | IdleWorkload | ImportWorkload | LookupWorkload;
 
 const LABELS: Record<Runtime, string> = {
   c: 'C epoll',
@@ -280,6 +282,7 @@ export const WORKLOADS: readonly Workload[] = [
     contenders: everyone('idle'),
     bars: [{ contender: 'sock', limit: 1024 }],
   },
+  ...LOOKUP_WORKLOADS,
   {
     kind: 'import',
     id: 'import',
@@ -299,5 +302,10 @@ export function shrink(workload: Workload): Workload {
     return { ...workload, size, connections: Math.min(workload.connections, 8) };
   }
   if (workload.kind === 'idle') return { ...workload, from: 20, to: 40 };
+  if (workload.kind === 'lookup') {
+    const { lookups, names, inFlight } = workload;
+    const few = (count: number): number => Math.min(count, 4);
+    return { ...workload, lookups: few(lookups), names: few(names), inFlight: few(inFlight) };
+  }
   return { ...workload, pairs: 1 };
 }

@@ -33,6 +33,9 @@ describe('npm start', () => {
     }
     expect(stdout).toMatch(/^open files passed, Unix path: [\d,]+ files without a name, SHA-256 /m);
     expect(stdout).toMatch(/files\/s, each read and answered.* none /);
+    expect(stdout).toMatch(/ms until connected +[│|] .*\d.* ×/);
+    expect(stdout).toMatch(/^ {2}127\.0\.0\.2 +├─* *lost$/m);
+    expect(stdout).toMatch(/^ {2}127\.0\.0\.1 +├─* *won$/m);
   }, 120_000);
 
   it('says what went wrong, goes on, and ends with an error', async () => {

@@ -11,6 +11,8 @@ export interface Outcome {
   readonly figures: readonly Figure[];
   /** What was compared, and found right. */
   readonly verified: string;
+  /** Lines to be shown below that. */
+  readonly drawing?: readonly string[];
 }
 
 export interface Figure {

@@ -41,6 +41,8 @@ export function verdicts(results: readonly Result[]): string[] {
   return results.flatMap((result) => {
     const { title } = result.line;
     if ('failed' in result) return [`${title}: FAILED: ${result.failed}`];
-    return 'skipped' in result ? [] : [`${title}: ${result.outcome.verified}`];
+    if ('skipped' in result) return [];
+    const { verified, drawing = [] } = result.outcome;
+    return [`${title}: ${verified}`, ...drawing];
   });
 }

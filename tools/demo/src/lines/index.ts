@@ -6,6 +6,7 @@ import type { Line } from '../line.js';
 import { echo, exchangeLine, pages } from './exchange.js';
 import { limitedLine } from './limited.js';
 import { passedLine } from './passed.js';
+import { raceLine } from './race.js';
 import { relayLine } from './relay.js';
 import { sendFileLine } from './send-file.js';
 import { slowReaderLine } from './slow-reader.js';
@@ -42,5 +43,6 @@ export function linesIn(folder: string, effort: Effort): readonly Line[] {
     relayLine(folder, effort),
     limitedLine(effort),
     passedLine(folder, effort),
+    raceLine(),
   ];
 }
