@@ -3,9 +3,16 @@
 # A platform difference is a file, chosen by its ending:
 #   *_linux.cc *_epoll.cc *_eventfd.cc *_uring.cc   Linux
 #   *_bsd.cc *_kqueue.cc                            macOS and the BSDs
+#   *_none.cc                                       in place of *_uring.cc, where there is no io_uring
 # Every other file is for all of them.
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
-  set(SOCK_FOREIGN_FILES "_(bsd|kqueue)\\.cc$")
+  include(CheckCXXSymbolExists)
+  check_cxx_symbol_exists(IORING_SETUP_DEFER_TASKRUN "linux/io_uring.h" SOCK_HAS_URING_HEADERS)
+  if(SOCK_HAS_URING_HEADERS)
+    set(SOCK_FOREIGN_FILES "_(bsd|kqueue|none)\\.cc$")
+  else()
+    set(SOCK_FOREIGN_FILES "_(bsd|kqueue|uring)\\.cc$")
+  endif()
 else()
   set(SOCK_FOREIGN_FILES "_(linux|epoll|eventfd|uring)\\.cc$")
 endif()

@@ -202,6 +202,32 @@ export interface Binding {
   pollTakeTimer(id: number, nowMs: number): number;
   pollNextTimer(id: number): number;
 
+  ringOpen(entries: number): number;
+  ringClose(ring: number): number;
+  ringReceive(
+    ring: number,
+    key: number,
+    slot: number,
+    generation: number,
+    size: number,
+    goesOn: boolean,
+  ): number;
+  ringSend(ring: number, key: number, slot: number, generation: number, view: Uint8Array): number;
+  ringSendRegistered(
+    ring: number,
+    key: number,
+    slot: number,
+    generation: number,
+    offset: number,
+    length: number,
+  ): number;
+  ringAccept(ring: number, key: number, slot: number, generation: number, isUnix: boolean): number;
+  ringCancel(ring: number, key: number): void;
+  ringSubmit(ring: number): number;
+  ringMemory(ring: number, size: number): ArrayBuffer | number;
+  turn(): void;
+  reactorFd(): number;
+
   lookup(pool: number, id: number, host: string, family: number, flags: number): boolean;
   lookupName(pool: number, id: number, address: string): boolean;
   cancelLookup(pool: number, id: number): void;
@@ -233,6 +259,7 @@ type ErrnoName =
   | 'EAFNOSUPPORT'
   | 'EAGAIN'
   | 'EBADF'
+  | 'ECANCELED'
   | 'ECONNRESET'
   | 'EEXIST'
   | 'EFAULT'

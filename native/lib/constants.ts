@@ -22,6 +22,7 @@ export const Control = {
   Extra2: 7,
   Extra3: 8,
   Turn: 9,
+  Reading: 10,
 } as const;
 
 /** Kinds of records: `Record` in src/binding/context.h. */
@@ -34,6 +35,8 @@ export const RecordKind = {
   LookedUp: 5,
   Task: 6,
   PollReady: 7,
+  Progress: 8,
+  Completed: 9,
 } as const;
 
 /** Tables of src/binding/socket_wrap.cc, by position. */
@@ -129,6 +132,10 @@ export const syscallNames = [
   'sendfile',
   'splice',
   'timerfd_create',
+  'mmap',
+  'io_uring_setup',
+  'io_uring_register',
+  'io_uring_enter',
 ] as const;
 
 /** `TcpFigure` in src/sys/tcp_info.h, by position. */

@@ -31,6 +31,12 @@ export function checkWatcher(value: unknown): void {
   checkFunction('watcher.onPendingRead', watcher.onPendingRead);
 }
 
+/** Who moves the bytes of a socket by other means than its own verbs. */
+export interface Borrower {
+  /** The socket is about to be closed or given away: before its descriptor is. */
+  onClosing(): void;
+}
+
 /** A part of a socket whose operations can wait: receiving, sending, accepting, connecting. */
 export interface Waiters {
   /** Settles what is overdue; the earliest deadline that is left, Infinity when none is. */
@@ -97,6 +103,8 @@ export class Endpoint implements Sink, DeadlineSink, Parts {
   private spent = 0;
   /** The polls of the user that watch the descriptor. */
   private watchers: Set<Watcher> | null = null;
+  /** Those who have borrowed a direction of it. */
+  private borrowers: Borrower[] | null = null;
   /** Hears that it was closed, by whomever. */
   onClosed: (() => void) | null = null;
 
@@ -198,19 +206,36 @@ export class Endpoint implements Sink, DeadlineSink, Parts {
     };
   }
 
-  private leaveReactor(): void {
+  /** It is kept alive, and so is the event loop, until {@link endLoan}. */
+  beginLoan(borrower: Borrower): void {
+    this.borrowers ??= [];
+    this.borrowers.push(borrower);
+    this.beginWait();
+  }
+
+  endLoan(borrower: Borrower): void {
+    const index = this.borrowers?.indexOf(borrower) ?? -1;
+    if (index >= 0) this.borrowers?.splice(index, 1);
+    this.endWait();
+  }
+
+  /** Whoever waits in another place would have the reactor woken beside it. */
+  leaveReactor(): void {
     if (this.slot >= 0) binding.leave(this.slot, this.generation);
   }
 
-  /** Before the descriptor goes: a duplicate of it elsewhere would keep a registration alive. */
-  private leavePolls(): void {
-    const watchers = this.watchers ?? [];
+  /**
+   * Before the descriptor goes: a duplicate of it elsewhere would keep a registration alive, and a
+   * request in the kernel the connection.
+   */
+  private leaveOthers(): void {
+    const others = [...(this.watchers ?? []), ...(this.borrowers ?? [])];
     this.watchers = null;
-    for (const watcher of watchers) {
+    for (const watcher of others) {
       try {
         watcher.onClosing();
       } catch (error) {
-        // The watcher's own trouble: the descriptor must go all the same.
+        // That one's own trouble: the descriptor must go all the same.
         queueMicrotask(() => {
           throw error;
         });
@@ -292,7 +317,7 @@ export class Endpoint implements Sink, DeadlineSink, Parts {
   /** Closes the descriptor. Whoever waits is told by the caller, afterwards. */
   close(): void {
     if (this.closed) return;
-    this.leavePolls();
+    this.leaveOthers();
     const { slot, generation } = this;
     this.leave();
     binding.close(slot, generation);
@@ -305,7 +330,7 @@ export class Endpoint implements Sink, DeadlineSink, Parts {
     const { slot, generation } = this;
     const fd = binding.detach(slot, generation, nonBlocking);
     if (fd < 0) return fd;
-    this.leavePolls();
+    this.leaveOthers();
     this.finalTraffic = trafficNow();
     this.leave();
     this.onClosed?.();

@@ -17,9 +17,16 @@ import * as validate from './validate.js';
 export type { Binding } from './binding.js';
 export type { CounterName, Family, Role, SocketType } from './constants.js';
 export type { Circumstances } from './describe.js';
-export type { Parts, Traffic, Waiters, Watcher } from './endpoint.js';
+export type { Borrower, Parts, Traffic, Waiters, Watcher } from './endpoint.js';
 export type { Deferred, Limits } from './operation.js';
-export type { DeadlineSink, LookupSink, PendingLookup, PollSink, Sink } from './reactor.js';
+export type {
+  CompletionSink,
+  DeadlineSink,
+  LookupSink,
+  PendingLookup,
+  PollSink,
+  Sink,
+} from './reactor.js';
 
 export const {
   Control,
@@ -62,10 +69,12 @@ export const {
   pin,
   releaseLoop,
   returnDeadlineId,
+  returnRequestKey,
   runNextTurn,
   setDeadline,
   takeDeadlineId,
   takeLookups,
+  takeRequestKey,
   tellOfDetached,
   unpin,
   watchTask,

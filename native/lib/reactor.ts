@@ -38,12 +38,23 @@ export type LookupSink = (addresses: string[], gaiCode: number, errno: number) =
 /** Who hears that a task can go on, or is over; `errno` is 0 or below. */
 export type TaskSink = (errno: number, syscall: number) => void;
 
+/** Who hears what a request to a ring has brought. */
+export interface CompletionSink {
+  /**
+   * `result` is a count, a slot, or below 0 an errno; `extra` an offset in `buffer`, or the
+   * generation of the slot. With `more` the request goes on.
+   */
+  onCompletion(result: number, extra: number, buffer: ArrayBuffer | undefined, more: boolean): void;
+}
+
 const sinks: (Sink | undefined)[] = [];
 const deadlineSinks: (DeadlineSink | undefined)[] = [];
 const freeDeadlineIds: number[] = [];
 const lookupSinks = new Map<number, LookupSink>();
 const taskSinks = new Map<number, TaskSink>();
 const pollSinks = new Map<number, PollSink>();
+const completionSinks: (CompletionSink | undefined)[] = [];
+const freeRequestKeys: number[] = [];
 /** Ids are reused, since answers come in an array by id. */
 const freeLookupIds: number[] = [];
 let lookupIdCount = 0;
@@ -54,6 +65,15 @@ export const binding: Binding = createBinding(process.env.SOCK_BACKEND ?? '', de
 const { control, records, chunks, answers } = binding;
 
 function deliver(count: number): void {
+  control[Control.Reading] = 1;
+  try {
+    read(count);
+  } finally {
+    control[Control.Reading] = 0;
+  }
+}
+
+function read(count: number): void {
   for (let at = 0; at < count * 4; at += 4) {
     const subject = records[at] as number;
     const kind = records[at + 1] as number;
@@ -83,6 +103,13 @@ function deliver(count: number): void {
       case RecordKind.PollReady:
         pollSinks.get(subject)?.onPollReady();
         break;
+      case RecordKind.Progress:
+      case RecordKind.Completed: {
+        const more = (kind & 0xff) === RecordKind.Progress;
+        const extra = records[at + 3] as number;
+        completionSinks[subject]?.onCompletion(value, extra, chunks[kind >> 8], more);
+        break;
+      }
     }
   }
 }
@@ -239,6 +266,19 @@ export function releaseLoop(): void {
   const held = (control[Control.Held] as number) - 1;
   control[Control.Held] = held;
   if (held === 0 && control[Control.InTurn] === 0) binding.holdLoop(false);
+}
+
+/** The key of a request to a ring, whose completions go to the sink, which is kept alive. */
+export function takeRequestKey(sink: CompletionSink): number {
+  const key = freeRequestKeys.pop() ?? completionSinks.length;
+  completionSinks[key] = sink;
+  return key;
+}
+
+/** Its last completion was seen, or it was never made. */
+export function returnRequestKey(key: number): void {
+  completionSinks[key] = undefined;
+  freeRequestKeys.push(key);
 }
 
 export function takeDeadlineId(sink: DeadlineSink): number {

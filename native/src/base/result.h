@@ -38,6 +38,10 @@ enum class Syscall : uint8_t {
   kSendFile,
   kSplice,
   kTimerFd,
+  kMmap,
+  kIoUringSetup,
+  kIoUringRegister,
+  kIoUringEnter,
 };
 
 struct Error {

@@ -37,6 +37,7 @@ napi_value create(napi_env env, napi_callback_info info) {
   install_poll(installer);
   install_notifier(installer);
   install_descriptor(installer);
+  install_rings(installer);
   napi_set_named_property(env, target, "backend",
                           sock::binding::to_js(env, context->reactor().poller().name()));
   return target;
@@ -54,6 +55,7 @@ constexpr Errno kErrnos[] = {
     {"EPROTOTYPE", EPROTOTYPE},
     {"EAGAIN", EAGAIN},
     {"EBADF", EBADF},
+    {"ECANCELED", ECANCELED},
     {"ECONNRESET", ECONNRESET},
     {"EFAULT", EFAULT},
     {"EINPROGRESS", EINPROGRESS},

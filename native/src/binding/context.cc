@@ -133,6 +133,7 @@ void Context::on_cleanup(napi_async_cleanup_hook_handle, void* data) {
   self->loader_.reset();
   self->polls_.close_all();
   self->notifiers_.close_all();
+  self->rings_.abandon_all();
   self->reactor_.reset();
   self->memory_.reset();
   uv_close(reinterpret_cast<uv_handle_t*>(&self->timer_), on_closed);
@@ -304,6 +305,7 @@ void Context::turn(std::span<const reactor::Event> events) {
   control_[kTurn] = static_cast<int32_t>(static_cast<uint32_t>(control_[kTurn]) + 1);
   memory_->refresh(false);
   for (size_t i = 0; i < events.size(); i++) {
+    if (rings_.note(*this, events[i].token)) continue;
     Source* source = reactor_->note(events[i]);
     if (source != nullptr) handle(*source, (events.size() - 1 - i) * kRecordsPerEvent);
   }
@@ -311,11 +313,34 @@ void Context::turn(std::span<const reactor::Event> events) {
   take_answers();
   take_loaded();
   run_relays();
-  if (record_count_ > 0) deliver();
+  deliver_all();
   control_[kInTurn] = 0;
   if (control_[kHeld] == 0 && control_[kLoopHeld] == 1) hold_loop(false);
   update_timer();
   napi_close_handle_scope(env_, scope);
+}
+
+// What JavaScript submits to a ring while it is told of completions goes to the kernel at once, and
+// some of it has come to its end when that returns.
+void Context::deliver_all() {
+  for (int round = 0; round < kRingRoundsMax; round++) {
+    rings_.collect(*this);
+    if (record_count_ == 0) break;
+    deliver();
+    memory_->refresh(false);
+  }
+  if (rings_.is_due()) uv_async_send(&wakeup_);
+}
+
+void Context::turn_now() {
+  if (control_[kReading] == 1) return;
+  const int32_t is_within = control_[kInTurn];
+  // Those of the turn around this one have been read.
+  record_count_ = 0;
+  if (has_poll_) on_ready();
+  // Also what needs no event of the poller.
+  on_wakeup();
+  control_[kInTurn] = is_within;
 }
 
 void Context::handle(Source& source, size_t records_reserved) {

@@ -25,6 +25,7 @@
 #include "binding/notifiers.h"
 #include "binding/poll_set.h"
 #include "binding/receive_memory.h"
+#include "binding/rings.h"
 #include "binding/waiter.h"
 #include "dns/resolver.h"
 #include "net/file_loader.h"
@@ -47,7 +48,8 @@ enum Control : size_t {
   kExtra,    // second and third results of a call
   kExtra2,
   kExtra3,
-  kTurn,  // changes with every turn
+  kTurn,     // changes with every turn
+  kReading,  // written by JavaScript: 1 while it reads records
   kControlSize = 16,
 };
 
@@ -61,6 +63,8 @@ enum class Record : int32_t {
   kLookedUp,   // id of the lookup, -, EAI_* or 0, errno; the addresses are in the list of answers
   kTask,       // id of a file that can go on, or of a relay: -, 0 or negative errno, its call
   kPollReady,  // id of the poll, to which one look will bring something
+  kProgress,   // key of a request of a ring that goes on; else as kCompleted
+  kCompleted,  // key, kCompleted | buffer << 8, result, offset; an accept: slot, generation
 };
 
 // The named backend, or the best there is.
@@ -114,6 +118,13 @@ class Context {
   std::deque<dns::Answer> take_lookups(uint32_t pool);
   Notifiers& notifiers() { return notifiers_; }
   PollSets& polls() { return polls_; }
+  Rings& rings() { return rings_; }
+  // Of a record that was written, which JavaScript sees when the turn delivers it.
+  void record(uint32_t subject, int32_t kind, int64_t value, uint32_t extra);
+  size_t record_room() const { return kRecordsMax - record_count_; }
+  // One turn for who cannot wait for the loop's, within another or not. Nothing while JavaScript
+  // reads records, when no code of users runs.
+  void turn_now();
   // Tells JavaScript, at once, that the poll has something.
   void report_poll(uint32_t id);
   // A handle of libuv whose owner refers to this object, which therefore outlives it.
@@ -145,6 +156,8 @@ class Context {
   static constexpr size_t kEventsMax = Waiter::kEventsMax;
   // One event of a stream writes at most a chunk (or readable) and a writable record.
   static constexpr size_t kRecordsPerEvent = 2;
+  // After this many looks at the rings in one turn the rest of the event loop gets its turn.
+  static constexpr int kRingRoundsMax = 4;
 
   Context(napi_env env, std::unique_ptr<reactor::Poller> poller);
   ~Context();
@@ -161,7 +174,7 @@ class Context {
   void schedule_relay(uint32_t id);
   void run_relays();
   dns::Resolver* add_pool(uint32_t pool, const dns::Limits& limits);
-  void record(uint32_t subject, int32_t kind, int64_t value, uint32_t extra);
+  void deliver_all();
   void deliver();
   void on_ready();   // the poller's descriptor is readable
   void on_wakeup();  // a thread of ours has something
@@ -193,6 +206,7 @@ class Context {
   std::unordered_map<uint32_t, BoundFile> bound_files_;  // by slot
   PollSets polls_;
   Notifiers notifiers_;
+  Rings rings_;
   std::deque<dns::Answer> answers_;  // taken from the resolver, not yet recorded
 
   struct Joined {

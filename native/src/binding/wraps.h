@@ -38,5 +38,6 @@ void install_dns(Installer& installer);
 void install_poll(Installer& installer);
 void install_notifier(Installer& installer);
 void install_descriptor(Installer& installer);
+void install_rings(Installer& installer);
 
 }  // namespace sock::binding
