@@ -16,10 +16,11 @@ import {
   Flag,
   iterationEnd,
   type Limits,
+  noLimits,
   Operation,
   OperationQueue,
 } from '@sock/native';
-import { AbortError, closedError, systemError, TimeoutError } from './errors.js';
+import { AbortError, closedError, lentError, systemError, TimeoutError } from './errors.js';
 import { monotonicMs } from './monotonic.js';
 
 const settled = Promise.resolve();
@@ -86,6 +87,8 @@ export class Acceptor<T extends { close(): void }> {
   /** True while the listener is kept alive and hears of its events. */
   private held = false;
   private releasing = false;
+  /** Somebody else has the accepting; those who ask here are refused. */
+  lent = false;
   private readonly release = (): void => {
     this.releasing = false;
     if (this.queue.head !== null || !this.held) return;
@@ -108,15 +111,48 @@ export class Acceptor<T extends { close(): void }> {
   }
 
   accept(limits: Limits): Promise<T> {
+    if (this.lent) return Promise.reject(lentError('accept'));
     const connection = this.queue.head === null ? this.takeReady() : undefined;
     if (connection !== undefined) return Promise.resolve(connection);
     return new Promise((resolve, reject) => this.wait(new SingleAccept(resolve, reject), limits));
   }
 
   step(limits: Limits): Promise<Step<T>> {
+    if (this.lent) return Promise.reject(lentError('accept'));
     const value = this.queue.head === null ? this.takeReady() : undefined;
     if (value !== undefined) return Promise.resolve({ value, done: false });
     return new Promise((resolve, reject) => this.wait(new StepAccept(resolve, reject), limits));
+  }
+
+  /** For the borrower: one more connection; returns how to give up on it, unless it is over. */
+  begin(settle: (error: unknown, connection: T | null) => void): (error: Error) => void {
+    const ready = this.takeReady();
+    if (ready !== undefined) {
+      settle(null, ready);
+      return () => {};
+    }
+    const operation = new SingleAccept<T>(
+      (connection) => settle(null, connection),
+      (error) => settle(error, null),
+    );
+    this.wait(operation, noLimits);
+    return (error) => {
+      if (this.queue.find((waiting) => waiting === operation) !== null) {
+        this.giveUp(operation, error);
+      }
+    };
+  }
+
+  /** The socket that the addon has accepted in that slot. */
+  take(slot: number, generation: number): T {
+    return this.adopt(slot, generation);
+  }
+
+  /** Connections that come before those the kernel still has. */
+  putBack(connections: readonly T[]): void {
+    if (connections.length === 0) return;
+    this.ready.unshift(...connections);
+    if (this.endpoint.polled) this.endpoint.noteUnread();
   }
 
   /** Tells that whoever takes connections will take all that come. */
@@ -125,6 +161,7 @@ export class Acceptor<T extends { close(): void }> {
   }
 
   tryAccept(): T | null {
+    if (this.lent) throw lentError('tryAccept');
     const ready = this.takeReady();
     if (ready !== undefined) return ready;
     const { slot, generation } = this.endpoint;

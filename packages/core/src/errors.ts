@@ -203,6 +203,13 @@ brand(PollError);
 export class DatagramError extends SocketError {}
 brand(DatagramError);
 
+/**
+ * A request to an `AsyncIO` was not made, or was cancelled: `ECANCELED` (by its id),
+ * `ERR_SOCK_CLOSED` (the `AsyncIO` is closed), `ERR_SOCK_UNSUPPORTED` (a backend that is not here).
+ */
+export class AsyncIOError extends SocketError {}
+brand(AsyncIOError);
+
 /** A timer of a poll is over (`ERR_SOCK_TIMER_OVER`), and cannot do what was asked. */
 export class TimerError extends SocketError {}
 brand(TimerError);
@@ -295,6 +302,10 @@ export function busyError(operation: string, waiting: string): SocketError {
   return new SocketError(`${operation} is not possible while ${waiting} waits`, {
     code: 'ERR_SOCK_BUSY',
   });
+}
+
+export function lentError(operation: string): SocketError {
+  return busyError(operation, 'a request of an AsyncIO');
 }
 
 export function detachedError(bytesTransferred?: number): SocketError {

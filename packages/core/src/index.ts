@@ -13,6 +13,7 @@ export type { TakenStream } from './duplex/taken-stream.js';
 export {
   AbortError,
   ArenaError,
+  AsyncIOError,
   DatagramError,
   HappyEyeballsError,
   isSocketError,
@@ -37,6 +38,7 @@ export type {
 export { type IpAddress, parseIp } from './ip-address.js';
 export type { KeepAlive, KeepAliveOptions } from './keep-alive.js';
 export { type ListenOptions, listen } from './listen.js';
+export type { AcceptLoan, Borrower, ReadLoan, WriteLoan } from './loans.js';
 export type {
   Credentials,
   HasFd,

@@ -27,6 +27,7 @@ import {
   closedError,
   detachedError,
   endOfStreamError,
+  lentError,
   systemError,
   TimeoutError,
 } from './errors.js';
@@ -69,6 +70,8 @@ export class Receiver extends OperationQueue<ReceiveOperation> implements ByteSo
   /** 0 after the end of the stream, a negative errno after the connection broke, else 1. */
   private outcome = 1;
   private resuming = false;
+  /** Somebody else has the receiving; those who ask here are refused. */
+  lent = false;
 
   constructor(endpoint: Endpoint) {
     super();
@@ -98,6 +101,21 @@ export class Receiver extends OperationQueue<ReceiveOperation> implements ByteSo
     const got = this.mayTry() ? this.fill(operation) : -EAGAIN;
     if (operation.enough) operation.finish(null);
     else this.wait(operation, got, limits);
+  }
+
+  /** For the borrower: as {@link submit}. */
+  begin(operation: ChunkOperation): void {
+    const got =
+      this.head === null && this.mayReceive() ? this.readChunk(operation.max, true) : -EAGAIN;
+    if (typeof got === 'object') operation.finish(got);
+    else this.enqueue(operation, got, noLimits);
+  }
+
+  /** Gives up on an operation of {@link begin}, unless it is over. */
+  cancel(operation: ChunkOperation, error: Error): void {
+    if (this.find((waiting) => waiting === operation) === null) return;
+    this.giveUp(operation);
+    operation.reject(error);
   }
 
   /** The next step of an iteration; the operation must be idle. */
@@ -138,6 +156,7 @@ export class Receiver extends OperationQueue<ReceiveOperation> implements ByteSo
 
   /** Throws while somebody waits. */
   checkIdle(verb: string): void {
+    if (this.lent) throw lentError(verb);
     if (this.head !== null) throw busyError(verb, 'a recv');
   }
 
@@ -240,9 +259,17 @@ export class Receiver extends OperationQueue<ReceiveOperation> implements ByteSo
 
   /** Nobody is ahead, there may be something, and this turn's share is not used up. */
   private mayTry(): boolean {
-    if (this.head !== null) return false;
+    return this.head === null && !this.lent && this.mayReceive();
+  }
+
+  private mayReceive(): boolean {
     if (this.unread === null && !this.endpoint.readable && this.outcome === 1) return false;
     return this.endpoint.budgetLeft;
+  }
+
+  /** Whether it needs nobody to tell what the next receive brings. */
+  get knowsNext(): boolean {
+    return this.unread !== null || this.outcome !== 1;
   }
 
   private readChunk(max: number, wait: boolean): Buffer | number {
@@ -318,7 +345,7 @@ export class Receiver extends OperationQueue<ReceiveOperation> implements ByteSo
   }
 
   /** Remembers what is final. */
-  private note(count: number): number {
+  note(count: number): number {
     if (!passing.has(count)) this.outcome = count;
     return count;
   }
@@ -347,6 +374,11 @@ export class Receiver extends OperationQueue<ReceiveOperation> implements ByteSo
 
   /** Queues the operation; `got` is the answer it already had, EAGAIN when it was not tried. */
   private wait(operation: ReceiveOperation, got: number, limits: Limits): void {
+    if (this.lent) operation.reject(lentError('recv'));
+    else this.enqueue(operation, got, limits);
+  }
+
+  private enqueue(operation: ReceiveOperation, got: number, limits: Limits): void {
     const mustWait = got === -EAGAIN || got > 0;
     if (mustWait && limits !== noLimits) {
       operation.limit(limits, (_, signal) => this.abort(operation, signal));

@@ -22,8 +22,10 @@ import {
 } from '@sock/native';
 import {
   AbortError,
+  busyError,
   closedError,
   detachedError,
+  lentError,
   SocketError,
   systemError,
   TimeoutError,
@@ -61,6 +63,8 @@ export class Sender extends OperationQueue<SendOperation | ShutdownOperation> {
   /** A negative errno once the connection broke. */
   failure = 0;
   private halfClosed = false;
+  /** Somebody else has the sending; those who ask here are refused. */
+  lent = false;
   /** False where every send is a message of its own. */
   private readonly mayJoin: boolean;
   queueMax: number;
@@ -78,6 +82,7 @@ export class Sender extends OperationQueue<SendOperation | ShutdownOperation> {
 
   /** Resolves once the kernel has all of it. */
   sendAll(bytes: Uint8Array, limits: Limits): Promise<void> {
+    if (this.lent) return Promise.reject(lentError('sendAll'));
     const { length } = bytes;
     const { cork } = this;
     // The rest of a burst: the cork was opened in this turn, or it would be gone.
@@ -109,6 +114,12 @@ export class Sender extends OperationQueue<SendOperation | ShutdownOperation> {
 
   /** Sends now what can be; the rest waits. The operation settles its own promise. */
   submit(operation: SendOperation, limits: Limits): void {
+    if (this.lent) operation.reject(lentError('a send'));
+    else this.begin(operation, limits);
+  }
+
+  /** {@link submit}, for the borrower too. */
+  begin(operation: SendOperation, limits: Limits): void {
     const sent = this.mayTry(operation.length) ? this.transmit(operation, true, false) : 0;
     if (sent === operation.length || (sent > 0 && !operation.all)) {
       operation.sent = sent;
@@ -118,8 +129,20 @@ export class Sender extends OperationQueue<SendOperation | ShutdownOperation> {
     }
   }
 
+  /** Gives up on an operation of {@link begin}, unless it is over. */
+  cancel(operation: SendOperation, error: Error): void {
+    if (this.find((waiting) => waiting === operation) !== null) this.giveUp(operation, () => error);
+  }
+
+  /** Throws what keeps the sending from being lent. */
+  checkLendable(): void {
+    if (this.lent) throw lentError('another request');
+    if (!this.flushAll()) throw busyError('a request of an AsyncIO', 'a send');
+  }
+
   /** Resolves with the count of bytes that the kernel took: at least one, at most all. */
   send(bytes: Uint8Array, limits: Limits): Promise<number> {
+    if (this.lent) return Promise.reject(lentError('send'));
     const sent = this.sendNow(bytes);
     if (sent > 0 || bytes.length === 0) return Promise.resolve(sent);
     return new Promise((resolve, reject) => {
@@ -133,6 +156,7 @@ export class Sender extends OperationQueue<SendOperation | ShutdownOperation> {
    * kernel takes nothing or others are ahead.
    */
   tryOnce(operation: SendOperation, mayBlock = false): number | null {
+    if (this.lent) throw lentError('a send');
     this.flush();
     if (this.head !== null) return null;
     if (operation.sent === operation.length) return 0;
@@ -148,6 +172,7 @@ export class Sender extends OperationQueue<SendOperation | ShutdownOperation> {
    * kernel takes nothing, or others are ahead.
    */
   tryNow(bytes: Uint8Array): number | null {
+    if (this.lent) throw lentError('a send');
     const sent = this.sendNow(bytes);
     if (sent < 0) throw sendError(sent, 0, 'send');
     return sent === 0 && bytes.length > 0 ? null : sent;
@@ -155,6 +180,7 @@ export class Sender extends OperationQueue<SendOperation | ShutdownOperation> {
 
   /** Shuts down behind everything that is queued; `endsSending`: this direction, at least. */
   shutdown(limits: Limits, endsSending: boolean, call: () => number): Promise<void> {
+    if (this.lent && endsSending) return Promise.reject(lentError('shutdown'));
     this.flush();
     return new Promise((resolve, reject) => {
       const operation = new ShutdownOperation(() => {
@@ -353,7 +379,7 @@ export class Sender extends OperationQueue<SendOperation | ShutdownOperation> {
     return this.note(send(slot, generation, bytes, start, length, wait));
   }
 
-  private note(sent: number): number {
+  note(sent: number): number {
     if (sent > 0) this.endpoint.spend(sent);
     else if (sent === -EPIPE || sent === -ECONNRESET) this.failure = sent;
     return sent;

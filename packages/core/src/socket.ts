@@ -1,4 +1,5 @@
 import {
+  type Borrower,
   binding,
   Control,
   checkInteger,
@@ -29,7 +30,15 @@ import {
   tellClosed,
   timeIfObserved,
 } from './diagnostics.js';
-import { AbortError, busyError, closedError, SocketError, systemError } from './errors.js';
+import {
+  AbortError,
+  busyError,
+  closedError,
+  lentError,
+  SocketError,
+  systemError,
+} from './errors.js';
+import { AcceptLoan, checkBorrower } from './loans.js';
 import {
   detailsOf,
   Existing,
@@ -302,6 +311,7 @@ export class Socket extends ConnectingSocket implements Pollable {
     this.usable();
     if (this.isTaken) throw this.unready();
     const { sender, receiver, setupIfAny: setup } = this;
+    if (sender?.lent) throw lentError('detach');
     if (sender?.flushAll() === false) throw busyError('detach', 'a send');
     if (receiver?.holdsBytes) throw busyError('detach', 'what was received');
     if (setup?.acceptor?.holdsConnections) throw busyError('detach', 'a connection');
@@ -342,6 +352,23 @@ export class Socket extends ConnectingSocket implements Pollable {
     const connections = new StepIterator(() => this.acceptStep());
     // One class for both roles: ListeningSocket is the type under which this is seen.
     return connections as unknown as AsyncIterableIterator<Buffer>;
+  }
+
+  /**
+   * Lends the accepting to who does it by other means, such as the `AsyncIO` of `@sock/poll`. Until
+   * the loan ends, accepts of this socket are refused with `ERR_SOCK_BUSY`.
+   *
+   * @throws `SocketError`: `ERR_SOCK_BUSY` while an accept waits, or when it is lent already;
+   * `EINVAL` when the socket does not listen, `ERR_SOCK_CLOSED`.
+   */
+  lendAccepting(borrower: Borrower): AcceptLoan<Socket> {
+    checkBorrower(borrower);
+    const error = this.unlistening();
+    if (error !== undefined) throw error;
+    const acceptor = this.accepting();
+    if (acceptor.lent) throw lentError('another request');
+    if (acceptor.waiting) throw busyError('a request of an AsyncIO', 'an accept');
+    return new AcceptLoan(this.endpoint, acceptor, borrower);
   }
 
   private tellClosed(event: ConnectionEvent, detached: boolean): void {

@@ -1,6 +1,7 @@
 /** The verbs of a connected stream, in their three tempos. */
 import { types } from 'node:util';
 import {
+  type Borrower,
   binding,
   checkBoolean,
   checkInteger,
@@ -24,10 +25,12 @@ import {
   AbortError,
   closedError,
   endOfStreamError,
+  lentError,
   SocketClosedError,
   SocketError,
   TimeoutError,
 } from './errors.js';
+import { checkBorrower, ReadLoan, WriteLoan } from './loans.js';
 import { monotonicMs } from './monotonic.js';
 import type { OperationOptions } from './operation.js';
 import {
@@ -360,9 +363,39 @@ export abstract class Stream {
     this.endpoint.onClosed = listener;
   }
 
+  /**
+   * Lends the receiving to who does it by other means, such as the `AsyncIO` of `@sock/poll`. Until
+   * the loan ends, receives of this socket are refused with `ERR_SOCK_BUSY`.
+   *
+   * @throws `SocketError`: `ERR_SOCK_BUSY` while a receive waits, or when it is lent already;
+   * `ENOTCONN`, `ERR_SOCK_CLOSED`.
+   */
+  lendReading(borrower: Borrower): ReadLoan {
+    checkBorrower(borrower);
+    this.checkReady();
+    const receiver = this.receiving();
+    receiver.checkIdle('a request of an AsyncIO');
+    return new ReadLoan(this.endpoint, receiver, borrower);
+  }
+
+  /**
+   * Lends the sending likewise; until the loan ends, sends and `shutdown()` are refused.
+   *
+   * @throws `SocketError`: `ERR_SOCK_BUSY` while a send waits, or when it is lent already;
+   * `ENOTCONN`, `ERR_SOCK_CLOSED`.
+   */
+  lendWriting(borrower: Borrower): WriteLoan {
+    checkBorrower(borrower);
+    this.checkReady();
+    const sender = this.sending();
+    sender.checkLendable();
+    return new WriteLoan(this.endpoint, sender, borrower);
+  }
+
   /** @internal Throws what keeps the I/O from being taken over. */
   checkTakable(): void {
     this.checkReady();
+    if (this.sender?.lent) throw lentError('a take-over');
     this.receiving().checkIdle('a take-over');
   }
 

@@ -197,6 +197,9 @@ const calls: Record<string, Call> = {
   sendQueueMax: (s) => s.sendQueueMax,
   pendingRead: (s) => s.pendingRead(),
   joinPoll: (s) => s.joinPoll({ onClosing: () => {}, onPendingRead: () => {} })(),
+  lendReading: (s) => s.lendReading({ onClosing: () => {} }).end(),
+  lendWriting: (s) => s.lendWriting({ onClosing: () => {} }).end(),
+  lendAccepting: (s) => s.lendAccepting({ onClosing: () => {} }).end(),
 };
 
 /**
@@ -312,6 +315,9 @@ const tcp = `
  sendQueueMax            16777216     16777216     16777216     16777216     16777216     16777216
  pendingRead             false        false        false        false        false        false
  joinPoll                nothing      nothing      nothing      nothing      nothing      CLOSED
+ lendReading             ENOTCONN     nothing      nothing      nothing      ENOTCONN     CLOSED
+ lendWriting             ENOTCONN     nothing      nothing      nothing      ENOTCONN     CLOSED
+ lendAccepting           EINVAL       EINVAL       EINVAL       EINVAL       nothing      CLOSED
 
  setFastOpen    nothing    nothing    EINVAL     EINVAL     EINVAL     nothing    nothing    CLOSED
  tcpInfo        closed     closed     syn-sent   established  close-wait  closed   listening  CLOSED

@@ -24,12 +24,17 @@ function inNamespace(command: string): boolean {
   return succeeds('unshare', '--net', ...command.split(' '));
 }
 
+/** Makes a ring and lets it go. 425 is io_uring_setup(2) on every architecture but Alpha. */
+const makeRing =
+  'import ctypes as c; exit(c.CDLL(None).syscall(425, 1, c.create_string_buffer(120)) < 0)';
+
 /** Peers that are more than a program on the path. */
 const abilities: Readonly<Record<string, () => boolean>> = {
   'network namespaces': () => inNamespace('ip link add veth0 type veth peer name veth1'),
   'mount namespaces': () => succeeds('unshare', '--mount', 'true'),
   'TUN devices': () => inNamespace('ip tuntap add tun0 mode tun'),
   'nft in a namespace': () => inNamespace('nft add table inet any'),
+  io_uring: () => succeeds('python3', '-c', makeRing),
   'strace that may trace': () => succeeds('strace', '-o', '/dev/null', 'true'),
 };
 

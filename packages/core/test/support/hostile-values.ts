@@ -135,6 +135,9 @@ export function describeHostileValues(backend: 'epoll' | 'poll'): void {
     setUserTimeout: [odd],
     setTimeout: [time],
     joinPoll: [odd],
+    lendReading: [odd],
+    lendWriting: [odd],
+    lendAccepting: [odd],
     setTimeouts: [options({ connectTimeout: time, dnsTimeout: time, operationTimeout: time })],
   };
 
