@@ -1,3 +1,10 @@
+export type { AsyncBackend } from './async-engine.js';
+export {
+  AsyncIO,
+  type AsyncIOOptions,
+  type AsyncRecvOptions,
+  type AsyncSendOptions,
+} from './async-io.js';
 export { type PollBackend, PollEvents } from './poll-events.js';
 export type { Target } from './registrations.js';
 export {

@@ -9,6 +9,8 @@ import {
   checkSignal,
   checkTime,
 } from '@sock/native';
+import { AsyncIO } from './async-io.js';
+import { CompletionWatch } from './completion-watch.js';
 import { busyError, closedError, lastCallError } from './errors.js';
 import { closeWhenForgotten, notForgotten } from './forgotten.js';
 import { openPoll } from './open-poll.js';
@@ -117,6 +119,7 @@ export class SocketPoll<T extends Target = Target, D = unknown> {
   #defaultTimeoutMs = Number.POSITIVE_INFINITY;
   #waiting: Waiting<T, D> | null = null;
   #closed = false;
+  #asyncIO: AsyncIO | null = null;
   /** Whether the last wait left the kernel unasked, in favour of what is pending. */
   #kernelIsNext = true;
 
@@ -135,6 +138,19 @@ export class SocketPoll<T extends Target = Target, D = unknown> {
     this.#registrations = new Registrations(id, () => this.#hurry());
     this.#timers = new Timers(id, () => this.#watchDeadline());
     closeWhenForgotten(this, id);
+  }
+
+  /**
+   * An {@link AsyncIO} that goes with this poll: made when it is first asked for, closed with it.
+   * The event loop calls its requests back, during `wait()` too; what blocks the loop, `waitSync`,
+   * does so itself, and returns after that.
+   *
+   * @throws `PollError` (`ERR_SOCK_CLOSED`); what its constructor throws.
+   */
+  get asyncIO(): AsyncIO {
+    this.#checkOpen();
+    this.#asyncIO ??= new AsyncIO();
+    return this.#asyncIO;
   }
 
   /** How many targets are watched. */
@@ -226,20 +242,29 @@ export class SocketPoll<T extends Target = Target, D = unknown> {
   waitSync(timeout = this.#defaultTimeoutMs): PollEvent<T, D>[] {
     const endMs = monotonicMs() + checkTime('timeout', timeout, 0);
     this.#checkIdle('waitSync');
-    for (;;) {
-      const { found, over } = this.#look(Math.max(0, endMs - monotonicMs()));
-      if (over || monotonicMs() >= endMs) return toEvents(found);
+    const completions =
+      this.#asyncIO === null ? null : new CompletionWatch(this.#id, this.#asyncIO);
+    try {
+      for (;;) {
+        const processed = completions?.process() ?? 0;
+        const leftMs = processed > 0 ? 0 : Math.max(0, endMs - monotonicMs());
+        const { found, over } = this.#look(Math.min(leftMs, completions?.sliceMs ?? leftMs));
+        if (over || processed > 0 || monotonicMs() >= endMs) return toEvents(found);
+      }
+    } finally {
+      completions?.end();
     }
   }
 
   /**
    * What there is now, without waiting: an empty array when there is nothing. Timers that are due
-   * fire.
+   * fire, completions of {@link asyncIO} are called back.
    *
    * @throws As {@link waitSync}.
    */
   tryWait(): PollEvent<T, D>[] {
     this.#checkIdle('tryWait');
+    this.#asyncIO?.processCompletions();
     return toEvents(this.#look(0).found);
   }
 
@@ -317,6 +342,7 @@ export class SocketPoll<T extends Target = Target, D = unknown> {
     this.#closed = true;
     this.#registrations.clear();
     this.#timers.close();
+    this.#asyncIO?.close();
     this.#settle()?.reject(closedError());
     notForgotten(this);
     binding.pollClose(this.#id);

@@ -1,0 +1,5 @@
+import { describeAsyncIO } from './async-io.js';
+import { describeIterations } from './async-iterations.js';
+
+describeAsyncIO('edge-triggered');
+describeIterations('edge-triggered');
