@@ -136,11 +136,14 @@ export function connectHappyEyeballs(
   return new Promise((resolve, reject) => race.run(resolve, reject));
 }
 
-/** As {@link HappyEyeballsConfig}, for a call that nothing can interrupt. */
-export interface HappyEyeballsSyncConfig extends Omit<HappyEyeballsConfig, 'signal' | 'resolver'> {
-  /** Looks the name up: one of the system engine, since c-ares needs the event loop. */
+/**
+ * As {@link HappyEyeballsConfig}, for a call that nothing can interrupt; the resolver is one of the
+ * system engine, since c-ares needs the event loop.
+ */
+export type HappyEyeballsSyncConfig = Omit<HappyEyeballsConfig, 'signal' | 'resolver'> & {
+  /** Looks the name up. Default: a resolver that all races of this thread share. */
   resolver?: Resolver | undefined;
-}
+};
 
 function checkSyncResolver(value: RaceResolver | undefined): Resolver {
   const resolver = value ?? shareResolver();

@@ -353,7 +353,7 @@ export class Resolver implements Disposable {
    * use of this property or of {@link Resolver.submit}, stays the same, and is the resolver's to
    * close: take it out of your poll before. −1 once closed.
    *
-   * @throws {@link SocketError} (`EMFILE`, `ENFILE`, `ENOMEM`) when there is none to be had.
+   * @throws `SocketError` (`EMFILE`, `ENFILE`, `ENOMEM`) when there is none to be had.
    */
   get pollFd(): number {
     return this.closed ? -1 : this.openRequests().driver.fd;
@@ -365,7 +365,7 @@ export class Resolver implements Disposable {
    * and only wait for this call.
    *
    * @returns How many have ended since the last call, the cancelled ones included.
-   * @throws {@link SocketClosedError} (`ERR_SOCK_CLOSED`).
+   * @throws `SocketClosedError` (`ERR_SOCK_CLOSED`).
    */
   check(): number {
     this.addresses.check(unlimited);

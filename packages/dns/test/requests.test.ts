@@ -1,7 +1,14 @@
 /** Lookups that are driven by hand: submitted, watched by a poll, checked. */
 import { ResolveRequest, Resolver } from '@sock/dns';
 import { PollEvents, SocketPoll } from '@sock/poll';
-import { describeWithPeers, openDescriptors, runScript, thrownBy, until } from '@sock/testing';
+import {
+  describeWithPeers,
+  openDescriptors,
+  runScript,
+  seeded,
+  thrownBy,
+  until,
+} from '@sock/testing';
 import { askedFor, openNamed, openNameServer, told } from './support.js';
 
 const closing: { close(): void }[] = [];
@@ -252,6 +259,55 @@ describe('the descriptor of a resolver', () => {
     expect(called).toBe(10_000);
     expect(poll.tryWait()).toEqual([]);
   });
+});
+
+describe('requests and promises of all kinds', () => {
+  it(
+    'end each once, whatever happens to them when',
+    seeded(async (random) => {
+      const { resolver, poll } = setUp({ threads: 2, threadsMax: 3, maxPending: 20, cache: {} });
+      const ends = new Map<ResolveRequest, number>();
+      const promises: Promise<unknown>[] = [];
+      const names = ['localhost', 'LOCALHOST', '127.0.0.1', '::1'];
+      const families = [undefined, 'ipv4', 'ipv6'] as const;
+      const submit = (): void => {
+        const request = resolver.submit(
+          random.pick(names),
+          1,
+          (error, addresses) => {
+            ends.set(request, (ends.get(request) ?? 0) + 1);
+            expect([error, addresses]).toEqual([request.error, request.result]);
+            expect(error === null).toBe(addresses !== null);
+            if (ends.size < 400 && random.oneIn(4)) submit();
+          },
+          {
+            family: random.pick(families),
+            timeout: random.oneIn(3) ? random.integer(0, 3) : undefined,
+          },
+        );
+        requests.push(request);
+      };
+      const requests: ResolveRequest[] = [];
+      for (let step = 0; step < 400; step++) {
+        submit();
+        if (random.oneIn(3)) random.pick(requests).cancel();
+        if (random.oneIn(5)) random.pick(requests).setTimeout(random.integer(1, 5));
+        if (random.oneIn(5)) promises.push(resolver.resolve(random.pick(names)).catch(() => {}));
+        if (random.oneIn(4)) resolver.check();
+        if (random.oneIn(20)) await poll.wait(1);
+      }
+      while (requests.some((request) => !ends.has(request))) {
+        await poll.wait();
+        resolver.check();
+      }
+      await Promise.all(promises);
+      expect([...ends.values()].every((count) => count === 1)).toBe(true);
+      expect(ends.size).toBe(requests.length);
+      const { lookups, answered, failed, cancelled, pending } = resolver.stats;
+      expect(answered + failed + cancelled).toBe(lookups);
+      expect(pending).toBe(0);
+    }),
+  );
 });
 
 const peers = ['network namespaces', 'mount namespaces', 'python3'];
