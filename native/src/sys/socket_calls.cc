@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "sys/retry.h"
+#include "sys/uncancelled.h"
 
 namespace sock::sys {
 
@@ -93,12 +94,13 @@ Status shutdown_socket(int fd, int how) {
 }
 
 IoResult receive(int fd, void* data, size_t size) {
-  const ssize_t count = retry([&] { return ::recv(fd, data, size, MSG_DONTWAIT); });
+  const ssize_t count = retry([&] { return uncancelled::recv(fd, data, size, MSG_DONTWAIT); });
   return count >= 0 ? count : -errno;
 }
 
 IoResult send(int fd, const void* data, size_t size) {
-  const ssize_t count = retry([&] { return ::send(fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL); });
+  constexpr int kFlags = MSG_DONTWAIT | MSG_NOSIGNAL;
+  const ssize_t count = retry([&] { return uncancelled::send(fd, data, size, kFlags); });
   return count >= 0 ? count : -errno;
 }
 

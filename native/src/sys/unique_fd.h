@@ -1,9 +1,9 @@
 // Owns one file descriptor and closes it exactly once.
 #pragma once
 
-#include <unistd.h>
-
 #include <utility>
+
+#include "sys/uncancelled.h"
 
 namespace sock::sys {
 
@@ -27,7 +27,7 @@ class UniqueFd {
   // close(2) is not retried on EINTR: Linux has freed the number by then, and a second close could
   // hit a descriptor that another thread was just given (close(2), "Dealing with error returns").
   void reset(int fd = -1) {
-    if (fd_ >= 0) ::close(fd_);
+    if (fd_ >= 0) uncancelled::close(fd_);
     fd_ = fd;
   }
 
