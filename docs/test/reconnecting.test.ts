@@ -1,8 +1,18 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describeWithPeers, launch } from '@sock/testing';
-import { expectOutput, run } from './example.js';
+import {
+  describeWithPeers,
+  launch,
+  startScript,
+  stopPeers,
+  until,
+  useFolder,
+  within,
+} from '@sock/testing';
+import { bodyOf, expectOutput, run } from './example.js';
 
-const server = join(__dirname, '..', '..', 'packages', 'reconnect', 'test', 'server.py');
+const root = join(__dirname, '..', '..');
+const server = join(root, 'packages', 'reconnect', 'test', 'server.py');
 
 /** A server that hangs up on the first to come, and says goodbye to the second. */
 const twice = `
@@ -57,4 +67,46 @@ describeWithPeers(['python3'], 'of connections that come back, with a server, th
     const before = `process.env.PORT = '${ready[1]}';`;
     expectOutput(await run('reconnecting-by-hand', before), ['goodbye']);
   });
+});
+
+describe('the example log-shipper', () => {
+  const path = useFolder();
+  const kills = 20;
+
+  const linesIn = (file: string): number => readFileSync(file, 'utf8').split('\n').length - 1;
+
+  it('neither loses nor doubles a line while its server is killed twenty times', async () => {
+    const file = path('log');
+    const start = (port: string) =>
+      startScript(bodyOf('log-server'), {
+        env: { PORT: port, LOG_FILE: file },
+        ready: /port (\d+)/,
+      });
+    let server = await start('0');
+    const port = String(server.ready[1]);
+    const shipper = await startScript(bodyOf('log-shipper'), { env: { PORT: port } });
+    let written = 0;
+    const writing = setInterval(() => {
+      for (let i = 0; i < 10; i++) shipper.stdin.write(`line ${++written}\n`);
+    }, 1);
+    try {
+      for (let kill = 0; kill < kills; kill++) {
+        const before = linesIn(file);
+        await until(10_000, () => linesIn(file) > before, 'progress');
+        process.kill(server.pid, 'SIGKILL');
+        await server.ended;
+        server = await start(port);
+      }
+    } finally {
+      clearInterval(writing);
+      shipper.stdin.end();
+    }
+    const { stdout, stderr, code } = await within(20_000, shipper.ended);
+    expect({ stderr, code }).toEqual({ stderr: '', code: 0 });
+    expect(stdout.toString()).toBe(`${written} lines are on the server\n`);
+    const expected = Array.from({ length: written }, (_, i) => `${i + 1} line ${i + 1}\n`);
+    expect(readFileSync(file, 'utf8') === expected.join('')).toBe(true);
+  });
+
+  afterEach(stopPeers);
 });

@@ -210,7 +210,10 @@ export class ReconnectingSocket extends EventEmitter<ReconnectEvents> {
     this.#link.healthCheck = check;
   }
 
-  /** While it connects or waits to, the event loop is kept alive; this is the default. */
+  /**
+   * While it connects or waits to, the event loop is kept alive; this is the default. A connection
+   * that there is keeps it alive as other sockets do: while an operation waits.
+   */
   ref(): this {
     this.#link.keepLoop(true);
     return this;

@@ -2,6 +2,7 @@
 import http from 'node:http';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { connect, listen, relay, SocketClosedError, toDuplex } from '@sock/core';
+import { ReconnectingSocket } from '@sock/reconnect';
 import { announce, Framer, readOptions } from './contender.mjs';
 
 const READ_SIZE = 65536;
@@ -30,6 +31,16 @@ const handlers = {
 
   async 'echo-loop'(socket) {
     for (;;) await socket.sendAll(await socket.recv(READ_SIZE));
+  },
+
+  async 'echo-link'(socket) {
+    const link = new ReconnectingSocket('localhost', 1, {}, { connect: async () => socket });
+    await link.connect();
+    try {
+      for (;;) await link.sendAll(await link.recv(READ_SIZE));
+    } finally {
+      link.close();
+    }
   },
 
   async 'echo-vector'(socket) {

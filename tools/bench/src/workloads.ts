@@ -1,3 +1,4 @@
+import { BREAKER_WORKLOADS, type BreakerWorkload } from './breaker-workloads.js';
 import { LOOKUP_WORKLOADS, type LookupWorkload } from './lookup-workloads.js';
 
 /** What runs a contender: our C servers, Node with its own `net`, Bun, or Node with @sock/core. */
@@ -66,7 +67,12 @@ export interface ImportWorkload extends WorkloadBase {
   readonly pairs: number;
 }
 
-export type Workload = LoadWorkload | IdleWorkload | ImportWorkload | LookupWorkload;
+export type Workload =
+  | LoadWorkload
+  | IdleWorkload
+  | ImportWorkload
+  | LookupWorkload
+  | BreakerWorkload;
 
 const LABELS: Record<Runtime, string> = {
   c: 'C epoll',
@@ -223,6 +229,16 @@ export const WORKLOADS: readonly Workload[] = [
   },
   {
     ...ECHO,
+    id: 'reconnect',
+    title: 'Echo 64 B, 64 connections, through a ReconnectingSocket',
+    contenders: [
+      contender('sock', 'echo', 'loop', 'the socket itself'),
+      contender('sock', 'echo', 'link', 'through it'),
+    ],
+    bars: [{ contender: 'sock-link', against: 'sock-loop', limit: 1.1 }],
+  },
+  {
+    ...ECHO,
     id: 'vector',
     title: 'Echo 64 B, 64 connections, sent from three places',
     contenders: [
@@ -283,6 +299,7 @@ export const WORKLOADS: readonly Workload[] = [
     bars: [{ contender: 'sock', limit: 1024 }],
   },
   ...LOOKUP_WORKLOADS,
+  ...BREAKER_WORKLOADS,
   {
     kind: 'import',
     id: 'import',
@@ -307,5 +324,6 @@ export function shrink(workload: Workload): Workload {
     const few = (count: number): number => Math.min(count, 4);
     return { ...workload, lookups: few(lookups), names: few(names), inFlight: few(inFlight) };
   }
+  if (workload.kind === 'breaker') return { ...workload, calls: 100 };
   return { ...workload, pairs: 1 };
 }

@@ -1,4 +1,4 @@
-export { runScript, type ScriptOptions, type ScriptResult } from './child/script.js';
+export { runScript, type ScriptOptions, type ScriptResult, startScript } from './child/script.js';
 export { type Clock, FakeClock } from './clock.js';
 export { expectSockets, openDescriptors, openSockets } from './descriptors.js';
 export { useFolder } from './folder.js';

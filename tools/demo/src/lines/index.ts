@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { listen } from '@sock/core';
 import type { Effort } from '../effort.js';
 import type { Line } from '../line.js';
+import { comebackLine } from './comeback.js';
 import { echo, exchangeLine, pages } from './exchange.js';
 import { limitedLine } from './limited.js';
 import { passedLine } from './passed.js';
@@ -44,5 +45,6 @@ export function linesIn(folder: string, effort: Effort): readonly Line[] {
     limitedLine(effort),
     passedLine(folder, effort),
     raceLine(),
+    comebackLine(),
   ];
 }

@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Ended, Peer } from '../launch.js';
+import { type Ended, type LaunchOptions, launch, Peer } from '../launch.js';
 import type { Namespace } from '../network/namespace.js';
 import { within } from '../within.js';
 
@@ -99,6 +99,27 @@ export async function runScript(body: string, options: ScriptOptions = {}): Prom
     await peer.stop();
     rmSync(folder, { recursive: true });
   }
+}
+
+/**
+ * Starts such a process, and goes on when it has printed `ready`: for what others talk to, or that
+ * is to be killed. It ends with the test, as every peer does.
+ */
+export function startScript(
+  body: string,
+  { env, ready }: Pick<LaunchOptions, 'env' | 'ready'> = {},
+): Promise<Peer> {
+  const [command = process.execPath, ...args] = [
+    ...preload(),
+    process.execPath,
+    ...['--conditions', '@sock/source', '--require', register],
+    ...['--eval', `(async () => {${body}\n})();`],
+  ];
+  return launch(command, args, {
+    cwd: root,
+    ...(env === undefined ? {} : { env }),
+    ...(ready === undefined ? {} : { ready }),
+  });
 }
 
 function readIfThere(path: string): string {
