@@ -65,6 +65,7 @@ export type { ReceivedFd } from './received-fd.js';
 export { type RelayedBytes, type RelayOptions, relay } from './relay.js';
 /** @internal Looking names up, for the other packages. */
 export { resolveHost, resolveHostSync } from './resolve.js';
+export type { ResolverLike } from './resolver-like.js';
 export { RingBuffer, type RingBufferOptions } from './ring-buffer.js';
 export {
   type Connection,

@@ -81,8 +81,8 @@ describeWithPeers([...peers, 'TUN devices'], 'beside net, a race over a network'
   });
 
   it.each([
-    ['IPv6 takes 200 ms to answer', { ipv4: 0, ipv6: 100 }, 'ipv6'],
-    ['IPv6 takes 600 ms, IPv4 does not', { ipv4: 0, ipv6: 300 }, 'ipv4'],
+    ['IPv6 takes 100 ms to answer', { ipv4: 0, ipv6: 50 }, 'ipv6'],
+    ['IPv6 takes 2 s, IPv4 does not', { ipv4: 0, ipv6: 1_000 }, 'ipv4'],
     ['IPv6 takes 600 ms, IPv4 2 s', { ipv4: 1_000, ipv6: 300 }, 'ipv6'],
   ] as const)('connects by whichever is first when %s', async (what, delays, family) => {
     const far = await openLate(delays);
@@ -104,12 +104,12 @@ describeWithPeers(
   'beside net, a race with a name server',
   () => {
     it.each([
-      ['the AAAA answer takes 500 ms', 'delay-aaaa-500.test', '127.0.0.1', 1],
-      ['the AAAA answer never comes', 'drop-aaaa.test', '127.0.0.1', 1],
-      ['the A answer never comes', 'drop-a.test', '::1', 1],
-      ['AAAA fails (SERVFAIL)', 'servfail-aaaa.test', '127.0.0.1', 0],
-      ['answers are truncated', 'truncate.test', '::1', 0],
-    ])('connects when %s', async (what, host, address, hanging) => {
+      ['the AAAA answer takes 500 ms', 'delay-aaaa-500.test', ['127.0.0.1'], 1],
+      ['the AAAA answer never comes', 'drop-aaaa.test', ['127.0.0.1'], 1],
+      ['the A answer never comes', 'drop-a.test', ['::1'], 1],
+      ['AAAA fails (SERVFAIL)', 'servfail-aaaa.test', ['127.0.0.1'], 0],
+      ['answers are truncated', 'truncate.test', ['::1', '127.0.0.1'], 0],
+    ])('connects when %s', async (what, host, addresses, hanging) => {
       const { options } = await openNamed();
       const resolvConf = 'nameserver 127.0.0.1\noptions timeout:1 attempts:1\n';
       const files = { ...options.files, '/etc/resolv.conf': resolvConf };
@@ -120,7 +120,7 @@ describeWithPeers(
       const all = { ...options, files };
       const rest = { hanging: hanging + 2, before };
       const [ours] = await compare(what, host, 'listener.localPort', all, rest);
-      expect(ours.address).toBe(address);
+      expect(addresses).toContain(ours.address);
     });
   },
 );

@@ -114,6 +114,13 @@ describe('a race by hand', () => {
     expect(race.result()).toBeNull();
   });
 
+  it('tries a scoped address, and says what the system says', () => {
+    const { poll, start } = setUp({ timeout: 2_000 }, 'fe80::1%lo');
+    const race = drive(start(), poll);
+    expect(race.state).toBe('failed');
+    expect(raceTrace(race)?.at(-1)).toMatchObject({ type: 'failed', address: 'fe80::1%lo' });
+  });
+
   it('is cancelled at once, and leaves nothing behind', () => {
     const { poll, start } = setUp();
     const idle = openDescriptors().length;

@@ -130,14 +130,33 @@ describeWithPeers(
     const early = ['attempt ipv6', 'won ipv6'];
     const late = ['attempt ipv6', 'attempt ipv4'];
 
-    it.each<[string, { ipv4: number; ipv6: number }, 'ipv4' | 'ipv6', string[]]>([
-      ['is awaited for the delay', { ipv4: 0, ipv6: 60 }, 'ipv6', early],
-      ['loses to one that is faster', { ipv4: 0, ipv6: 300 }, 'ipv4', [...late, 'won ipv4']],
-      ['wins although it is late', { ipv4: 900, ipv6: 250 }, 'ipv6', [...late, 'won ipv6']],
+    /** Each way; and between attempts. */
+    interface Delays {
+      readonly ipv4: number;
+      readonly ipv6: number;
+      readonly attempt: number;
+    }
+
+    // With much room, as other work may be in the way.
+    it.each<[string, Delays, 'ipv4' | 'ipv6', string[]]>([
+      ['is awaited for the delay', { ipv4: 0, ipv6: 60, attempt: 2_000 }, 'ipv6', early],
+      [
+        'loses to one that is faster',
+        { ipv4: 0, ipv6: 1_500, attempt: 250 },
+        'ipv4',
+        [...late, 'won ipv4'],
+      ],
+      [
+        'wins although it is late',
+        { ipv4: 900, ipv6: 250, attempt: 250 },
+        'ipv6',
+        [...late, 'won ipv6'],
+      ],
     ])('an address that answers late %s', async (_what, delaysMs, family, steps) => {
       const far = await openLate(delaysMs);
       const body = `
-        for (const form of forms) tell(await form('both.test', ${far.port}, ${preferIpv6}));
+        const config = { preferIpv6: true, firstAttemptDelay: ${delaysMs.attempt} };
+        for (const form of forms) tell(await form('both.test', ${far.port}, config));
       `;
       const lines = await told(racing + body, far.options);
       for (const line of lines) {
@@ -175,7 +194,10 @@ describeWithPeers(
       const { options } = await openNamed();
       const body = `
         ${server}
-        for (const form of forms) tell(await form('${host}', port, { timeout: 1_500 }));
+        // Other work may be in the way of one answer, and not of the other.
+        const resolutionDelay = ${expected === '::1' ? 1_000 : 50};
+        const config = { timeout: 1_500, resolutionDelay };
+        for (const form of forms) tell(await form('${host}', port, config));
         listener.close();
       `;
       // Lookups that nobody waits for any more may still be in the C library.

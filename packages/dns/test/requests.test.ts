@@ -243,6 +243,16 @@ describe('the descriptor of a resolver', () => {
     ).toEqual(expected);
   });
 
+  it('can be watched by poll(2) as well', () => {
+    const resolver = new Resolver();
+    const poll = new SocketPoll({ backend: 'poll' });
+    closing.push(poll, resolver);
+    poll.add(resolver.pollFd, PollEvents.Read);
+    expect(poll.tryWait()).toEqual([]);
+    drive({ resolver, poll }, resolver.submit('localhost'));
+    expect(poll.tryWait()).toEqual([]);
+  });
+
   it('is one event for a crowd, and none is lost', () => {
     const { resolver, poll } = setUp({ maxPending: 10_000 });
     let called = 0;
@@ -258,6 +268,40 @@ describe('the descriptor of a resolver', () => {
     }
     expect(called).toBe(10_000);
     expect(poll.tryWait()).toEqual([]);
+  });
+});
+
+describeWithPeers(['strace that may trace'], 'a resolver without descriptors to be had', () => {
+  it('says so, leaves none open, and goes on with promises', async () => {
+    const script = `
+      const { readdirSync } = require('node:fs');
+      const { HappyEyeballs, connectHappyEyeballsSync } = require('@sock/dns');
+      const { SocketPoll } = require('@sock/poll');
+      const resolver = new Resolver();
+      const poll = new SocketPoll();
+      // So that what the first line of output opens is open.
+      tell((await resolver.resolve('localhost')).length > 0);
+      const before = readdirSync('/proc/self/fd').length;
+      const tries = [
+        () => resolver.pollFd,
+        () => resolver.submit('localhost'),
+        () => HappyEyeballs.start(resolver, poll, 'localhost', 1),
+        () => connectHappyEyeballsSync('localhost', 1),
+      ];
+      for (const one of tries) {
+        try {
+          one();
+        } catch ({ name, code, syscall }) {
+          tell([name, code, syscall]);
+        }
+      }
+      tell(readdirSync('/proc/self/fd').length - before);
+      tell((await resolver.resolve('localhost')).length > 0);
+    `;
+    const error = ['SocketError', 'EMFILE', 'timerfd_create'];
+    const inject = ['timerfd_create:error=EMFILE'];
+    const lines = await told(script, { inject });
+    expect(lines).toEqual([true, error, error, error, error, 0, true]);
   });
 });
 

@@ -7,9 +7,19 @@ import {
   connect,
   type LookupFunction,
   type ResolvedAddress,
+  type ResolverLike,
   type Socket,
 } from '@sock/core';
-import { connectHappyEyeballs, type RaceEvent, Resolver, raceTrace } from '@sock/dns';
+import {
+  connectHappyEyeballs,
+  connectHappyEyeballsSync,
+  HappyEyeballs,
+  type RaceEvent,
+  ResolveRequest,
+  Resolver,
+  raceTrace,
+} from '@sock/dns';
+import { PollEvents, SocketPoll } from '@sock/poll';
 import { Agent } from 'undici';
 
 declare const resolver: Resolver;
@@ -47,4 +57,29 @@ export async function addresses(): Promise<ResolvedAddress[]> {
   // @ts-expect-error: an engine that there is not.
   new Resolver({ engine: 'libc' });
   return resolver.resolve(null, 1, { family: 'ipv4', signal: undefined, timeout: 1 });
+}
+
+export function resolvers(like: ResolverLike): (ResolverLike | Promise<Socket>)[] {
+  return [resolver, connectHappyEyeballs('x', 1, { resolver: like })];
+}
+
+export function byHand(): (Socket | null)[] {
+  const poll = new SocketPoll<Socket, string>();
+  const race = HappyEyeballs.start(resolver, poll, 'x', 1, { signal: undefined });
+  // @ts-expect-error: the resolver is an argument of its own.
+  HappyEyeballs.start(resolver, poll, 'x', 1, { resolver });
+  // @ts-expect-error: nothing interrupts a call that blocks.
+  connectHappyEyeballsSync('x', 1, { signal: new AbortController().signal });
+  return [race.result(), connectHappyEyeballsSync('x', 1, { resolver, timeout: undefined })];
+}
+
+export function requests(): readonly ResolvedAddress[] | null {
+  const poll = new SocketPoll();
+  poll.add(resolver.pollFd, PollEvents.Read);
+  resolver.submit(null, 1, (error, addresses) => [error?.message, addresses?.[0]?.family]);
+  // @ts-expect-error: a request has no signal.
+  resolver.submit('x', 1, undefined, { signal: undefined });
+  // @ts-expect-error: requests come from a resolver.
+  new ResolveRequest('x', 1);
+  return resolver.submit('x').result;
 }

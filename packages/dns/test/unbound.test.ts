@@ -110,8 +110,9 @@ describeWithPeers(peers, 'with unbound', () => {
     const body = `
       const { listen } = require('@sock/core');
       const listener = listen();
+      const config = { resolutionDelay: 2_000 };
       for (const name of ['www.here.test', 'old.here.test', 'servfail-aaaa.up.test']) {
-        for (const form of forms) tell((await form(name, listener.localPort)).address);
+        for (const form of forms) tell((await form(name, listener.localPort, config)).address);
       }
       for (const form of forms) {
         tell((await form('www.dead.test', listener.localPort, { timeout: 200 })).code);
