@@ -47,9 +47,9 @@ async function compare(
   host: string,
   port: string,
   options: Parameters<typeof told>[1],
-  { hanging = 0, before = '' } = {},
+  { hanging = 0, before = '', after = '' } = {},
 ): Promise<[Outcome, Outcome]> {
-  const body = `${before}\nawait both('${host}', ${port});\nprocess.exit();`;
+  const body = `${before}\nawait both('${host}', ${port});\n${after}`;
   const [line] = await told(racing + besides + body, options, hanging);
   const [ours, net] = line as [Outcome, Outcome];
   rows.push([what, ours, net]);
@@ -118,7 +118,7 @@ describeWithPeers(
       const listener = listen();
     `;
       const all = { ...options, files };
-      const rest = { hanging: hanging + 2, before };
+      const rest = { hanging, before, after: 'listener.close();' };
       const [ours] = await compare(what, host, 'listener.localPort', all, rest);
       expect(addresses).toContain(ours.address);
     });
