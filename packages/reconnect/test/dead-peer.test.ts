@@ -51,15 +51,25 @@ const script = `
   nft('add table inet hole');
   nft('add chain inet hole input { type filter hook input priority 0; policy drop; }');
   for (const one of all) send(one);
+  const cut = all[0].link.sendAll(Buffer.alloc(32 << 20)).catch((error) => error);
   const lost = await Promise.all(all.map(({ lost }) => lost));
+  const { name, code, bytesTransferred, bytesAcknowledged } = await cut;
   const told = lost.map(({ kind, code, atMs }) => ({ kind, code, tookMs: atMs - startMs }));
-  console.log(JSON.stringify({ survivors, told }));
+  const fate = { name, code, bytesTransferred, bytesAcknowledged };
+  console.log(JSON.stringify({ survivors, told, fate }));
 `;
 
 interface Told {
   readonly kind: string;
   readonly code: string;
   readonly tookMs: number;
+}
+
+interface Result {
+  readonly survivors: number;
+  readonly told: readonly Told[];
+  /** What the error of a send says that the kernel had taken a part of when the peer vanished. */
+  readonly fate: { readonly bytesTransferred: number };
 }
 
 const peers = ['network namespaces', 'nft in a namespace', 'python3'];
@@ -79,9 +89,12 @@ describeWithPeers(peers, 'a peer that vanishes without a word', () => {
       limitMs: 30_000,
     });
     expect({ code, stderr, leakedSockets }).toEqual({ code: 0, stderr: '', leakedSockets: 0 });
-    const { survivors, told } = JSON.parse(stdout) as { survivors: number; told: Told[] };
+    const { survivors, told, fate } = JSON.parse(stdout) as Result;
     expect(survivors).toBe(5 * repeats);
     expect(told).toHaveLength(4 * repeats);
+    const expected = { name: 'SocketClosedError', code: 'ETIMEDOUT', bytesAcknowledged: 0 };
+    expect(fate).toMatchObject(expected);
+    expect(fate.bytesTransferred).toBeGreaterThan(0);
     for (const kind of ['idle', 'sending', 'sending late', 'receiving']) {
       const those = told.filter((one) => one.kind === kind);
       expect(those.map((one) => one.code)).toEqual(Array(repeats).fill('ETIMEDOUT'));

@@ -1,6 +1,7 @@
 /** Real servers that refuse, die, hang, drip and come back. */
 import { join } from 'node:path';
-import { ReconnectingSocket, type ReconnectPolicy } from '@sock/reconnect';
+import type { Socket } from '@sock/core';
+import { type LostEvent, ReconnectingSocket, type ReconnectPolicy } from '@sock/reconnect';
 import {
   describeWithPeers,
   expectSockets,
@@ -102,6 +103,26 @@ describeWithPeers(['python3'], 'a server', () => {
       if (texts.length > 2) break;
     }
     expect(texts.slice(0, 2)).toEqual(['drip by drip', 'drip by drip']);
+  });
+
+  it('that dies tells by its kernel what had arrived', async () => {
+    const { peer, port } = await start('silent');
+    const link = open(port);
+    await link.connect();
+    const sending = failureOf(link.sendAll(Buffer.alloc(64 * 1024 * 1024)));
+    const socket = link.socket as Socket;
+    // Both kernels are full.
+    await until(5_000, async () => {
+      const before = socket.bytesWritten;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      return before > 0 && socket.bytesWritten === before;
+    });
+    const lost = new Promise<LostEvent>((resolve) => link.once('lost', resolve));
+    process.kill(peer.pid, 'SIGKILL');
+    const { bytesSent, bytesAcknowledged } = await lost;
+    expect(await sending).toMatchObject({ bytesTransferred: bytesSent, bytesAcknowledged });
+    expect(bytesAcknowledged).toBeGreaterThan(0);
+    expect(bytesAcknowledged).toBeLessThan(bytesSent as number);
   });
 
   it('whose connections come and go leaves no socket behind', async () => {

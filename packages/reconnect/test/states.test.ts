@@ -1,7 +1,13 @@
 /** The table of states of the specification, row by row, on a clock that stands still. */
 import { type Socket, SocketError, TimeoutError } from '@sock/core';
-import { CircuitBreaker, ReconnectBudget, ReconnectState, stateName } from '@sock/reconnect';
-import { failureOf, turns, until } from '@sock/testing';
+import {
+  CircuitBreaker,
+  ReconnectBudget,
+  ReconnectingSocket,
+  ReconnectState,
+  stateName,
+} from '@sock/reconnect';
+import { FakeClock, failureOf, turns, until } from '@sock/testing';
 import { closeRigs, makeRig, type Rig } from './rig.js';
 
 afterEach(closeRigs);
@@ -483,6 +489,34 @@ describe('many that lost the same host', () => {
     expect(underWay()).toBe(3);
     await clock.advance(300);
     expect(underWay()).toBe(6);
+  });
+});
+
+describe('those of a thread with the same host and port', () => {
+  it('share a budget without being told to', async () => {
+    const clock = new FakeClock();
+    let attempts = 0;
+    const connect = () => {
+      attempts++;
+      return Promise.reject(new Error('refused'));
+    };
+    const policy = { jitter: 0, maxAttempts: 2 };
+    const links = Array.from({ length: 30 }, () => {
+      return new ReconnectingSocket('herd', 1, policy, { connect, clock });
+    });
+    const other = new ReconnectingSocket('herd', 2, policy, { connect, clock });
+    for (const link of [...links, other]) link.connect();
+    await clock.advance(0);
+    expect(attempts).toBe(31);
+    await clock.advance(100);
+    // Ten of the herd at once, and the one whose host is another.
+    expect(attempts).toBe(31 + 11);
+    expect(other.state).toBe('disconnected');
+    await clock.advance(19 * 20);
+    expect(attempts).toBe(31 + 30);
+    await clock.advance(20);
+    expect(attempts).toBe(31 + 31);
+    for (const link of links) link.close();
   });
 });
 
