@@ -123,10 +123,10 @@ async function play(scenario: Scenario) {
 }
 
 /**
- * One row for each MUST and SHOULD of RFC 8305, sections 3 to 5, that concerns the race itself. Those
- * about sorting and history (section 4) are in rfc6724.test.ts and address-memory.test.ts, the bounds
- * of the delay (section 5) in socket-race.test.ts, late answers for the cache (section 5) in
- * lookups.test.ts. Section 3.1 is for the system's resolver.
+ * One row for each MUST and SHOULD of RFC 8305, sections 3 to 5, that concerns the race itself.
+ * Those about sorting and history (section 4) are in rfc6724.test.ts and address-memory.test.ts,
+ * the bounds of the delay (section 5) in socket-race.test.ts, late answers for the cache (section
+ * 5) in lookups.test.ts. Section 3.1 is for the system's resolver.
  */
 const table: readonly (readonly [section: string, says: string, Scenario, readonly string[]])[] = [
   [
