@@ -1,6 +1,7 @@
 /** Real servers that refuse, die, hang, drip and come back. */
 import { join } from 'node:path';
 import type { Socket } from '@sock/core';
+import { connectHappyEyeballs } from '@sock/dns';
 import { type LostEvent, ReconnectingSocket, type ReconnectPolicy } from '@sock/reconnect';
 import {
   describeWithPeers,
@@ -103,6 +104,21 @@ describeWithPeers(['python3'], 'a server', () => {
       if (texts.length > 2) break;
     }
     expect(texts.slice(0, 2)).toEqual(['drip by drip', 'drip by drip']);
+  });
+
+  it('with a name is raced to by Happy Eyeballs, again and again', async () => {
+    const first = await start('echo');
+    const options = { connect: connectHappyEyeballs };
+    const link = new ReconnectingSocket('localhost', first.port, patient, options);
+    links.push(link);
+    await link.connect();
+    const lost = new Promise((resolve) => link.once('lost', resolve));
+    process.kill(first.peer.pid, 'SIGKILL');
+    await lost;
+    await start('echo', first.port);
+    await link.connect();
+    await link.sendAll('found again');
+    expect((await link.recvAll(11)).toString()).toBe('found again');
   });
 
   it('that dies tells by its kernel what had arrived', async () => {
