@@ -1,8 +1,8 @@
 /** What needs no socket, called with hostile values in every place. */
 import { Arena, cidrMatch, parseIp, RateLimiter, RingBuffer } from '@sock/core';
 import { chooseSeed } from '@sock/testing';
+import { anything, expectAllowed, type Maker, oneOf, options } from '@sock/testing/hostile';
 import fc from 'fast-check';
-import { anything, expectAllowed, type Maker, oneOf, options } from './support/hostile.js';
 
 type Arguments = readonly fc.Arbitrary<Maker>[];
 type Call = (args: readonly never[]) => unknown;

@@ -29,6 +29,7 @@ export class Line<L extends { end(): void }> implements Borrower, AnyLine {
   #current: Request | null = null;
   #flow: Stoppable | null = null;
   #isAdvancing = false;
+  #isClosed = false;
 
   constructor(hooks: LineHooks<L>) {
     this.#hooks = hooks;
@@ -36,6 +37,8 @@ export class Line<L extends { end(): void }> implements Borrower, AnyLine {
 
   /** Throws what keeps the socket from lending. */
   add(request: Request): void {
+    // The socket would say so itself, but for requests whose end is still on the way.
+    if (this.#isClosed) throw socketClosedError();
     if (this.#flow !== null) throw lineBusyError('an iteration goes on');
     this.#loan ??= this.#hooks.borrow(this);
     this.#queue.push(request);
@@ -44,6 +47,7 @@ export class Line<L extends { end(): void }> implements Borrower, AnyLine {
 
   /** Gives the line to an iteration. */
   lend(flow: Stoppable): L {
+    if (this.#isClosed) throw socketClosedError();
     if (this.#flow !== null || this.#loan !== null) {
       throw lineBusyError(this.#flow === null ? 'one waits' : 'an iteration goes on');
     }
@@ -85,6 +89,7 @@ export class Line<L extends { end(): void }> implements Borrower, AnyLine {
 
   /** The kernel lets go of the socket, or closing it would not end the connection. */
   onClosing(): void {
+    this.#isClosed = true;
     this.cancelAll(socketClosedError);
     this.#flow?.stop(this.#hooks.closingReason());
   }

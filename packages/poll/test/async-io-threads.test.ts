@@ -1,15 +1,11 @@
 /** Rings end with their thread, whatever is in flight. */
-import { runScript } from '@sock/testing';
+import type { AsyncBackend } from '@sock/poll';
+import { describeWithPeers, runScript } from '@sock/testing';
 
-describe('an AsyncIO and the end of its thread', () => {
-  it.each([
-    ['io_uring', 50],
-    ['edge-triggered', 10],
-  ] as const)(
-    'goes with its worker, requests in flight: %s, %i times',
-    async (backend, times) => {
-      const result = await runScript(
-        `
+function describeWorkers(backend: AsyncBackend, times: number): void {
+  it(`goes with its worker, requests in flight, ${times} times`, async () => {
+    const result = await runScript(
+      `
         const { Worker } = require('node:worker_threads');
         const fs = require('node:fs');
         const code = \`
@@ -44,14 +40,17 @@ describe('an AsyncIO and the end of its thread', () => {
         }
         console.log(open() - before);
       `,
-        { limitMs: 60_000 },
-      );
-      expect(result.stderr).toBe('');
-      expect(result.stdout).toBe('0\n');
-      expect(result.leakedSockets).toBe(0);
-    },
-    120_000,
-  );
+      { limitMs: 60_000 },
+    );
+    expect(result.stderr).toBe('');
+    expect(result.stdout).toBe('0\n');
+    expect(result.leakedSockets).toBe(0);
+  }, 120_000);
+}
+
+describe('an AsyncIO and the end of its thread', () => {
+  describeWithPeers(['io_uring'], 'where there is io_uring', () => describeWorkers('io_uring', 50));
+  describe('without', () => describeWorkers('edge-triggered', 10));
 
   it('ends with its process, requests in flight', async () => {
     const result = await runScript(`
@@ -66,9 +65,10 @@ describe('an AsyncIO and the end of its thread', () => {
     expect(result.stderr).toBe('');
   });
 
-  it('is closed with a warning when it was forgotten', async () => {
-    const result = await runScript(
-      `
+  describeWithPeers(['io_uring'], 'a ring', () => {
+    it('is closed with a warning when it was forgotten', async () => {
+      const result = await runScript(
+        `
       const { AsyncIO } = require('@sock/poll');
       const fs = require('node:fs');
       const warned = new Promise((resolve) => process.once('warning', resolve));
@@ -77,8 +77,9 @@ describe('an AsyncIO and the end of its thread', () => {
       console.log((await warned).code);
       clearInterval(timer);
     `,
-      { nodeArgs: ['--expose-gc'] },
-    );
-    expect(result.stdout).toBe('SOCK_NOT_CLOSED\n');
+        { nodeArgs: ['--expose-gc'] },
+      );
+      expect(result.stdout).toBe('SOCK_NOT_CLOSED\n');
+    });
   });
 });

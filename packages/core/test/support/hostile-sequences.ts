@@ -5,8 +5,8 @@
 import type * as Core from '@sock/core';
 import type * as Native from '@sock/native';
 import { chooseSeed, expectSockets, openSockets, turns, within } from '@sock/testing';
+import type * as Hostile from '@sock/testing/hostile';
 import fc from 'fast-check';
-import type * as Hostile from './hostile.js';
 
 /** What to do, to which socket, and a number that means something else for each. */
 interface Step {
@@ -30,7 +30,7 @@ export function describeHostileSequences(backend: 'epoll' | 'poll'): void {
   process.env.SOCK_BACKEND = backend;
   const { Arena, connect, listen, Socket } = require('@sock/core') as typeof Core;
   const { binding, Control } = require('@sock/native') as typeof Native;
-  const { expectAllowed } = require('./hostile.js') as typeof Hostile;
+  const { expectAllowed } = require('@sock/testing/hostile') as typeof Hostile;
 
   class Table {
     readonly sockets: (Core.Socket | undefined)[] = [];

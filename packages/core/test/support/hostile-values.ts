@@ -1,8 +1,8 @@
 /** Every exported function and method, called with hostile values in every place. */
 import type * as Core from '@sock/core';
 import { chooseSeed, expectSockets, isPending, openSockets, within } from '@sock/testing';
+import type * as Hostile from '@sock/testing/hostile';
 import fc from 'fast-check';
-import type * as Hostile from './hostile.js';
 
 type Arguments = readonly fc.Arbitrary<Hostile.Maker>[];
 type Call = (args: unknown[]) => unknown;
@@ -20,7 +20,7 @@ export function describeHostileValues(backend: 'epoll' | 'poll'): void {
   const { connect, isSocketError, listen, relay, Socket, serve, toDuplex } =
     require('@sock/core') as typeof Core;
   const { anything, expectAllowed, list, oneOf, options } =
-    require('./hostile.js') as typeof Hostile;
+    require('@sock/testing/hostile') as typeof Hostile;
 
   const odd = anything();
   const host = fc.oneof(anything(isText), oneOf('', 'a\0b', '127.0.0.1', '::1'));
