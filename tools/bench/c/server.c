@@ -26,6 +26,7 @@ struct settings {
   size_t workers;
   size_t frame_size;
   bool gather;
+  bool uring;
 };
 
 static const struct workload* const kWorkloads[] = {&kEcho,    &kPipeline, &kIdle,
@@ -40,10 +41,15 @@ static const struct workload* find_workload(const char* name) {
 
 static void parse_options(struct settings* settings, int argc, char** argv) {
   static const struct option options[] = {
-      {"workload", required_argument, NULL, 'l'}, {"path", required_argument, NULL, 'p'},
-      {"workers", required_argument, NULL, 'w'},  {"size", required_argument, NULL, 's'},
-      {"gather", no_argument, NULL, 'g'},         {"file", required_argument, NULL, 'f'},
-      {"upstream", required_argument, NULL, 'u'}, {NULL, 0, NULL, 0},
+      {"workload", required_argument, NULL, 'l'},
+      {"path", required_argument, NULL, 'p'},
+      {"workers", required_argument, NULL, 'w'},
+      {"size", required_argument, NULL, 's'},
+      {"gather", no_argument, NULL, 'g'},
+      {"file", required_argument, NULL, 'f'},
+      {"upstream", required_argument, NULL, 'u'},
+      {"uring", no_argument, NULL, 'r'},
+      {NULL, 0, NULL, 0},
   };
   int option;
   while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -62,6 +68,9 @@ static void parse_options(struct settings* settings, int argc, char** argv) {
         break;
       case 'g':
         settings->gather = true;
+        break;
+      case 'r':
+        settings->uring = true;
         break;
       case 'f':
         settings->file = optarg;
@@ -100,8 +109,7 @@ static size_t port_of(int fd) {
   return ntohs(((struct sockaddr_in*)&address)->sin_port);
 }
 
-// The same lines that every contender understands. False at the end of stdin.
-static bool run_commands(struct counters* counters, size_t workers) {
+bool run_commands(struct counters* counters, size_t workers) {
   char text[256];
   ssize_t count = read(STDIN_FILENO, text, sizeof text - 1);
   if (count < 0 && errno == EINTR) return true;
@@ -157,6 +165,10 @@ static void run_worker(const struct settings* settings, int listener, struct cou
                           .states = must_calloc(files, sizeof(void*)),
                           .file = settings->file,
                           .upstream = settings->upstream};
+  if (settings->uring) {
+    serve_by_ring(&worker, first, settings->workers);
+    return;
+  }
   worker.epoll = epoll_create1(EPOLL_CLOEXEC);
   if (worker.epoll < 0) die("epoll_create1");
   must_register(worker.epoll, EPOLL_CTL_ADD, listener, EPOLLIN, (uint64_t)listener);

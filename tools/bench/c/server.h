@@ -48,6 +48,11 @@ struct workload {
   void (*on_socket)(struct worker* worker, int fd, uint32_t events);
 };
 
+// Answers the lines on stdin that every contender understands. False at the end of stdin.
+bool run_commands(struct counters* counters, size_t workers);
+// The echo workload over io_uring, until stdin ends.
+void serve_by_ring(struct worker* worker, bool first, size_t workers);
+
 extern const struct workload kEcho;
 extern const struct workload kPipeline;
 extern const struct workload kIdle;

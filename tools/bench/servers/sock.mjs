@@ -2,12 +2,17 @@
 import http from 'node:http';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { connect, listen, relay, SocketClosedError, toDuplex } from '@sock/core';
+import { AsyncIO } from '@sock/poll';
 import { ReconnectingSocket } from '@sock/reconnect';
 import { announce, Framer, readOptions } from './contender.mjs';
 
 const READ_SIZE = 65536;
 const TIMEOUT = 30000;
 const options = isMainThread ? readOptions() : workerData.options;
+
+const backends = { uring: 'io_uring', readiness: 'edge-triggered' };
+const backend = backends[options.variant];
+const io = backend === undefined ? null : new AsyncIO({ backend });
 
 const web = http.createServer((request, response) => response.end(`hello ${request.url}`));
 // So that it watches its time limits, as one that listens does.
@@ -16,6 +21,14 @@ if (options.workload === 'http') web.emit('listening');
 const handlers = {
   async echo(socket) {
     for await (const chunk of socket) await socket.sendAll(chunk);
+  },
+
+  async 'echo-uring'(socket) {
+    for await (const chunk of io.receives(socket)) await io.send(socket, chunk);
+  },
+
+  async 'echo-readiness'(socket) {
+    for await (const chunk of io.receives(socket)) await io.send(socket, chunk);
   },
 
   async 'echo-reuse'(socket) {

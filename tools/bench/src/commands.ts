@@ -53,6 +53,9 @@ function program(runtime: Runtime, isIdle: boolean): string[] {
   }
 }
 
+/** Variants of the C servers that are more than a name for the table. */
+const FLAGS = new Set(['gather', 'uring']);
+
 /** What a server is told besides its work, each where the workload has it. */
 export interface Surroundings {
   /** Where a Unix workload listens. */
@@ -75,7 +78,9 @@ export function serverCommand(
   if (upstreamPort !== undefined) options.push('--upstream', String(upstreamPort));
   else if (file !== undefined) options.push('--file', file);
   if (contender.runtime === 'c') {
-    if (contender.variant === 'gather') options.push('--gather');
+    if (contender.variant !== undefined && FLAGS.has(contender.variant)) {
+      options.push(`--${contender.variant}`);
+    }
   } else if (contender.variant !== undefined) {
     options.push('--variant', contender.variant);
   }

@@ -138,6 +138,25 @@ const FILE = {
   size: GIB,
 } as const;
 
+/** io_uring beside epoll, each in C and in ours: where it pays, and where it does not. */
+const URING_WORKLOADS: readonly LoadWorkload[] = [64, 4096].flatMap((size) =>
+  [64, 1000].map((connections) => ({
+    ...ECHO,
+    id: `uring-${size}-${connections}`,
+    title: `io_uring and epoll: echo ${size} B, ${connections} connections`,
+    size,
+    connections,
+    contenders: [
+      contender('c', 'echo'),
+      { ...contender('c', 'echo', 'uring'), label: 'C io_uring' },
+      contender('sock', 'echo'),
+      { ...contender('sock', 'echo', 'uring'), label: '@sock/poll AsyncIO, io_uring' },
+      { ...contender('sock', 'echo', 'readiness'), label: '@sock/poll AsyncIO, edge-triggered' },
+    ],
+    bars: [],
+  })),
+);
+
 export const WORKLOADS: readonly Workload[] = [
   {
     ...ECHO,
@@ -187,6 +206,7 @@ export const WORKLOADS: readonly Workload[] = [
     contenders: everyone('echo'),
     bars: bars({ c: 1.75, bun: 1 }),
   },
+  ...URING_WORKLOADS,
   {
     ...ECHO,
     id: 'pipeline',
