@@ -46,7 +46,8 @@ export class Connection {
   ) {
     this.socket = socket;
     this.sinceMs = nowMs;
-    this.fd = socket.fd;
+    // A stream of the caller's making may have none.
+    this.fd = socket.fd ?? -1;
     this.#deadAfterMs = deadAfterMs;
     this.#liveness = new Liveness(this.fd, deadAfterMs, nowMs);
   }
@@ -98,7 +99,7 @@ export class Connection {
 
   /** The check that there is without one of the caller's. */
   check(): Error | null {
-    return this.look() ?? (this.socket.isConnected ? null : closedHere());
+    return this.look() ?? (this.socket.isConnected === false ? closedHere() : null);
   }
 
   /** {@link look}, when the peer's end was told: if bytes are left before it, again in a while. */

@@ -1,5 +1,5 @@
 /** The table of states of the specification, row by row, on a clock that stands still. */
-import { type Socket, SocketError, TimeoutError } from '@sock/core';
+import { type Socket, SocketClosedError, SocketError, TimeoutError } from '@sock/core';
 import {
   CircuitBreaker,
   ReconnectBudget,
@@ -468,6 +468,32 @@ describe('a health check', () => {
     await peer.sendAll('data');
     await clock.advance(5_000);
     expect((await link.recv()).toString()).toBe('data');
+  });
+});
+
+describe('a stream that has no descriptor', () => {
+  it('is kept as well, as far as its verbs tell', async () => {
+    const clock = new FakeClock();
+    let end = (_: Error): void => {};
+    const received = new Promise<Buffer>((_, reject) => {
+      end = reject;
+    });
+    const stream = {
+      send: async () => 1,
+      sendAll: async () => {},
+      recv: () => received,
+      close: () => {},
+    };
+    const connect = async () => stream as never;
+    const link = new ReconnectingSocket('x', 1, {}, { connect, clock });
+    link.connect();
+    await clock.advance(100_000);
+    expect(link.isConnected).toBe(true);
+    const receiving = failureOf(link.recv());
+    end(new SocketClosedError('over', { code: 'ECONNRESET' }));
+    expect(await receiving).toMatchObject({ code: 'ECONNRESET' });
+    expect(link.state).toBe('backoff');
+    link.close();
   });
 });
 
