@@ -19,7 +19,6 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
-#include <ranges>
 #include <utility>
 
 #include "base/check.h"
@@ -272,9 +271,10 @@ void Resolver::cancel(uint32_t id) {
 void Resolver::watch(uint32_t id, std::shared_ptr<sys::Notifier> watcher) {
   const std::lock_guard lock(state_->mutex);
   // From the back: as a rule it was submitted just now.
-  for (Waiting& waiting : state_->pending | std::views::reverse) {
-    if (waiting.question.id == id) return add(waiting.watchers, std::move(watcher));
-  }
+  const auto is_it = [id](const Waiting& waiting) { return waiting.question.id == id; };
+  const auto end = state_->pending.rend();
+  const auto waiting = std::find_if(state_->pending.rbegin(), end, is_it);
+  if (waiting != end) return add(waiting->watchers, std::move(watcher));
   for (Job* job : state_->running) {
     if (job->id == id && !job->abandoned) return add(job->watchers, std::move(watcher));
   }
