@@ -31,6 +31,7 @@ const slowSteps = {
   'cc:thread': () => ctest('build-test-thread', 'thread'),
   'jest:address': sanitizedJest,
   'tidy:cc': clangTidy,
+  macos: compileForMacos,
 };
 
 /** Runs a command and shows what it prints only if it fails. Returns its output, or throws it. */
@@ -137,10 +138,14 @@ function jest(args, more = {}) {
   return { passed: passed + unsteady.length, skipped };
 }
 
-/** The Jest suite over an addon with ASan and UBSan; their runtime must be loaded first. */
+/**
+ * The Jest suite over an addon with ASan and UBSan; their runtime must be loaded first. This addon
+ * also has kqueue, over its stand-in, and is the one that the tests of that backend run on.
+ */
 function sanitizedJest() {
   const folder = 'build-address';
-  const flags = ['--debug', '--out', folder, '--CDSOCK_SANITIZE=address,undefined'];
+  const options = ['SOCK_SANITIZE=address,undefined', 'SOCK_KQUEUE_STAND_IN=ON'];
+  const flags = ['--debug', '--out', folder, ...options.map((option) => `--CD${option}`)];
   output(join(native, 'node_modules', '.bin', 'cmake-js'), ['compile', ...flags], { cwd: native });
 
   const runtime = output(env.CXX ?? 'c++', ['-print-file-name=libasan.so']).trim();
@@ -162,6 +167,20 @@ function clangTidy() {
   const build = join(native, 'build-test');
   output('cmake', ['-S', native, '-B', build, '-DSOCK_TESTS_ONLY=ON', '-DSOCK_SANITIZE=']);
   return quietly('run-clang-tidy', ['-quiet', '-p', build, `^${native}/src/`]);
+}
+
+/** What no test here can run is at least compiled. */
+function compileForMacos() {
+  const { status } = spawnSync(process.execPath, ['tools/check-macos.mjs'], {
+    cwd: root,
+    env,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  if (status === 0) return { passed: 1 };
+  if (status === 77 && env.SOCK_REQUIRE_PEERS !== '1') {
+    return { passed: 0, skipped: ['zig is missing'] };
+  }
+  throw new Error(`tools/check-macos.mjs ended with status ${status}`);
 }
 
 function selected(args) {

@@ -14,7 +14,7 @@ target_compile_definitions(sock_native PRIVATE
 target_link_libraries(sock_native PRIVATE sock_flags ${layers})
 
 if(APPLE)
-  target_link_options(sock_native PRIVATE -undefined dynamic_lookup)
+  target_link_options(sock_native PRIVATE -Wl,-undefined,dynamic_lookup)
 else()
   # now: a runtime that lacks a symbol says so when the addon is loaded, not by dying at the first
   # call. nodelete: threads of ours may outlive the last environment that loaded the addon.

@@ -29,8 +29,9 @@ add_library(sock_flags INTERFACE)
 target_compile_options(sock_flags INTERFACE -fno-exceptions -fno-rtti)
 target_link_libraries(sock_flags INTERFACE sock_warnings)
 
-# Link-time optimisation lets the layers stay separate files at no cost.
-if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT SOCK_SANITIZE AND NOT SOCK_COVERAGE)
+# Link-time optimisation lets the layers stay separate files at no cost. (It does not know --wrap.)
+if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT SOCK_SANITIZE AND NOT SOCK_COVERAGE
+    AND NOT SOCK_KQUEUE_STAND_IN)
   include(CheckIPOSupported)
   check_ipo_supported(RESULT ipo_works OUTPUT ipo_output LANGUAGES CXX)
   set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ${ipo_works})

@@ -3,18 +3,22 @@
 # A platform difference is a file, chosen by its ending:
 #   *_linux.cc *_epoll.cc *_eventfd.cc *_uring.cc   Linux
 #   *_bsd.cc *_kqueue.cc                            macOS and the BSDs
+#   *_macos.cc                                      macOS
+#   *_cloexec.cc                                    Linux and the BSDs, but not macOS
 #   *_none.cc                                       in place of *_uring.cc, where there is no io_uring
 # Every other file is for all of them.
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
   include(CheckCXXSymbolExists)
   check_cxx_symbol_exists(IORING_SETUP_DEFER_TASKRUN "linux/io_uring.h" SOCK_HAS_URING_HEADERS)
   if(SOCK_HAS_URING_HEADERS)
-    set(SOCK_FOREIGN_FILES "_(bsd|kqueue|none)\\.cc$")
+    set(SOCK_FOREIGN_FILES "_(bsd|kqueue|macos|none)\\.cc$")
   else()
-    set(SOCK_FOREIGN_FILES "_(bsd|kqueue|uring)\\.cc$")
+    set(SOCK_FOREIGN_FILES "_(bsd|kqueue|macos|uring)\\.cc$")
   endif()
+elseif(APPLE)
+  set(SOCK_FOREIGN_FILES "_(linux|epoll|eventfd|uring|cloexec)\\.cc$")
 else()
-  set(SOCK_FOREIGN_FILES "_(linux|epoll|eventfd|uring)\\.cc$")
+  set(SOCK_FOREIGN_FILES "_(linux|epoll|eventfd|uring|macos)\\.cc$")
 endif()
 
 # For quoted includes only: with -I, our sys/socket.h would stand in for the system's <sys/socket.h>.

@@ -1,3 +1,4 @@
+import type { Backend } from './constants.js';
 import { loadAddon } from './load.js';
 
 /**
@@ -13,7 +14,10 @@ export interface Binding {
   readonly pages: readonly Int32Array[];
   readonly chunks: ArrayBuffer[];
   readonly answers: (string[] | undefined)[];
-  readonly backend: string;
+  /** Of this reactor. */
+  readonly backend: Backend;
+  /** Those of this platform, the best first. */
+  readonly backends: readonly Backend[];
 
   now(): number;
   setDeadline(id: number, atMs: number): void;

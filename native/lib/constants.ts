@@ -45,6 +45,9 @@ export const types = ['stream', 'seqpacket'] as const;
 /** The position of datagrams there; a `Socket` cannot have it. */
 export const datagramType = 2;
 
+/** What readiness can come from: `Poller::name()` of src/reactor/poller.h. */
+export type Backend = 'epoll' | 'kqueue' | 'poll';
+
 /** `Option` in src/sys/socket_options.h. */
 export const SocketOption = {
   ReuseAddr: 0,
@@ -136,6 +139,8 @@ export const syscallNames = [
   'io_uring_setup',
   'io_uring_register',
   'io_uring_enter',
+  'kqueue',
+  'kevent',
 ] as const;
 
 /** `TcpFigure` in src/sys/tcp_info.h, by position. */

@@ -15,7 +15,7 @@ import * as reactor from './reactor.js';
 import * as validate from './validate.js';
 
 export type { Binding } from './binding.js';
-export type { CounterName, Family, Role, SocketType } from './constants.js';
+export type { Backend, CounterName, Family, Role, SocketType } from './constants.js';
 export type { Circumstances } from './describe.js';
 export type { Borrower, Parts, Traffic, Waiters, Watcher } from './endpoint.js';
 export type { Deferred, Limits } from './operation.js';

@@ -42,6 +42,8 @@ enum class Syscall : uint8_t {
   kIoUringSetup,
   kIoUringRegister,
   kIoUringEnter,
+  kKqueue,
+  kKevent,
 };
 
 struct Error {

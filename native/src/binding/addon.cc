@@ -13,8 +13,22 @@ using sock::binding::Args;
 using sock::binding::Context;
 using sock::binding::Installer;
 
+// The names of the backends of this platform, the best first.
+napi_value names_of_backends(napi_env env) {
+  napi_value names = nullptr;
+  napi_create_array(env, &names);
+  uint32_t count = 0;
+  for (const sock::reactor::Backend& backend : sock::reactor::backends()) {
+    napi_value name = nullptr;
+    napi_create_string_utf8(env, backend.name.data(), backend.name.size(), &name);
+    napi_set_element(env, names, count++, name);
+  }
+  return names;
+}
+
 // create(backend, deliver) -> { control, records, traffic, pages, chunks, answers, backend,
-// ...functions }, or a negative errno. `deliver(count)` is called once per turn that has records.
+// backends, ...functions }, or a negative errno. `deliver(count)` is called once per turn that has
+// records.
 napi_value create(napi_env env, napi_callback_info info) {
   const Args<2> args(env, info);
   sock::Error error;
@@ -40,6 +54,7 @@ napi_value create(napi_env env, napi_callback_info info) {
   install_rings(installer);
   napi_set_named_property(env, target, "backend",
                           sock::binding::to_js(env, context->reactor().poller().name()));
+  napi_set_named_property(env, target, "backends", names_of_backends(env));
   return target;
 }
 

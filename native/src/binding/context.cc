@@ -18,11 +18,6 @@ using reactor::Kind;
 using reactor::Source;
 namespace flag = reactor::flag;
 
-Result<std::unique_ptr<reactor::Poller>> make_poller(const std::string& backend) {
-  if (backend == "poll") return reactor::make_poll_poller();
-  return reactor::make_epoll_poller();
-}
-
 napi_value make_words(napi_env env, size_t count, int32_t** data) {
   napi_value buffer = nullptr;
   napi_value array = nullptr;
@@ -73,7 +68,7 @@ Context::~Context() {
 }
 
 Context* Context::create(napi_env env, const std::string& backend, Error& error) {
-  Result<std::unique_ptr<reactor::Poller>> poller = make_poller(backend);
+  Result<std::unique_ptr<reactor::Poller>> poller = reactor::make_poller(backend);
   if (!poller.ok()) {
     error = poller.error();
     return nullptr;

@@ -67,8 +67,6 @@ enum class Record : int32_t {
   kCompleted,  // key, kCompleted | buffer << 8, result, offset; an accept: slot, generation
 };
 
-// The named backend, or the best there is.
-Result<std::unique_ptr<reactor::Poller>> make_poller(const std::string& backend);
 // An Int32Array with memory of its own, zeroed. Null when there is none left.
 napi_value make_words(napi_env env, size_t count, int32_t** data);
 

@@ -24,7 +24,7 @@ napi_value js_poll_create(napi_env env, napi_callback_info info) {
   if (events_max < 1 || static_cast<size_t>(events_max) > PollSet::kEventsMax) {
     return to_js(env, -EINVAL);
   }
-  Result<std::unique_ptr<reactor::Poller>> poller = make_poller(args.string(0));
+  Result<std::unique_ptr<reactor::Poller>> poller = reactor::make_poller(args.string(0));
   if (!poller.ok()) return context.fail(poller.error());
   PollSet* set = context.polls().create(context, poller.take(), static_cast<size_t>(events_max));
   napi_value events = set->share();

@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string_view>
 
 #include "base/result.h"
 
@@ -71,10 +72,23 @@ class Poller {
   // A descriptor that is readable while wait() has events, or -1: such a backend needs a thread
   // of its own that waits, and its methods may be called while it does.
   virtual int fd() const = 0;
+  // Whether it can see urgent data. Where it cannot, a short read never proves a socket drained.
+  virtual bool sees_urgent() const { return true; }
   virtual const char* name() const = 0;
 };
 
 Result<std::unique_ptr<Poller>> make_epoll_poller();
+Result<std::unique_ptr<Poller>> make_kqueue_poller();
 Result<std::unique_ptr<Poller>> make_poll_poller();
+
+struct Backend {
+  std::string_view name;
+  Result<std::unique_ptr<Poller>> (*make)();
+};
+
+// Those of this platform, the best first: a file for each.
+std::span<const Backend> backends();
+// The backend of that name, or the best for no name. EINVAL for one that is not here.
+Result<std::unique_ptr<Poller>> make_poller(std::string_view name);
 
 }  // namespace sock::reactor

@@ -8,7 +8,6 @@
 // armed set until rearm(). Hang-ups cannot be masked in poll(2), so an entry with nothing armed
 // is left out of the copy, or a broken connection would be reported for ever.
 #include <poll.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,6 +18,7 @@
 
 #include "reactor/poller.h"
 #include "sys/pipe.h"
+#include "sys/pollable.h"
 #include "sys/retry.h"
 #include "sys/unique_fd.h"
 
@@ -31,14 +31,6 @@ struct Entry {
   Interest interest = 0;
   Interest armed = 0;  // what is left of it; 0: out of the copy until modify() or rearm()
 };
-
-// What epoll refuses by itself.
-Status check_pollable(int fd) {
-  struct stat about;
-  if (::fstat(fd, &about) < 0) return Error{errno, Syscall::kPoll};
-  if (S_ISREG(about.st_mode) || S_ISDIR(about.st_mode)) return Error{EPERM, Syscall::kPoll};
-  return Nothing{};
-}
 
 // POLLRDHUP is Linux's own; elsewhere the end of the stream shows as plain readability.
 #ifdef POLLRDHUP
@@ -73,7 +65,7 @@ class PollPoller final : public Poller {
       : wake_source_(std::move(wake_source)), wake_sink_(std::move(wake_sink)) {}
 
   Status add(int fd, Token token, Interest interest) override {
-    const Status pollable = check_pollable(fd);
+    const Status pollable = sys::check_pollable(fd);
     if (!pollable.ok()) return pollable;
     {
       const std::lock_guard lock(mutex_);

@@ -22,6 +22,7 @@ Status Reactor::await(Source& source, Interest direction) {
     Status added = poller_->add(source.fd.get(), source.token, wanted);
     if (!added.ok()) return added;
     source.interest = wanted;
+    if (source.kind == Kind::kTcp && !poller_->sees_urgent()) source.broken_off = true;
     source.set(flag::kRegistered);
     return Nothing{};
   }

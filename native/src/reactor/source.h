@@ -37,8 +37,10 @@ struct Source {
   sys::UniqueFd fd;
   Token token;
   Kind kind = Kind::kStream;
-  Interest interest = 0;    // as registered with the poller
-  bool broken_off = false;  // a hang-up or error was reported: short reads prove nothing any more
+  Interest interest = 0;  // as registered with the poller
+  // A hang-up or error was reported, or the poller would not see urgent data: short reads prove
+  // nothing.
+  bool broken_off = false;
   uint64_t bytes_received = 0;
   uint64_t bytes_sent = 0;
   sys::InetName peer;  // as accept or connect saw it; the kernel forgets it when the peer resets

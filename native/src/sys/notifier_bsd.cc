@@ -88,7 +88,7 @@ void Notifier::unwatch(int fd) {
   const std::lock_guard lock(mutex_);
   if (sources_ == nullptr) return;
   // Where one is not there this fails, and changes nothing.
-  for (const int16_t filter : {EVFILT_READ, EVFILT_WRITE}) {
+  for (const int16_t filter : {int16_t{EVFILT_READ}, int16_t{EVFILT_WRITE}}) {
     change(fd_.get(), static_cast<uintptr_t>(fd), filter, EV_DELETE, 0, 0);
   }
 }

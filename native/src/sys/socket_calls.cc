@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "base/clock.h"
+#include "sys/new_descriptors.h"
 #include "sys/retry.h"
 #include "sys/uncancelled.h"
 
@@ -29,7 +30,9 @@ bool is_error_of_dead_connection(int code) {
     case EPROTO:
     case ENOPROTOOPT:
     case EHOSTDOWN:
+#ifdef ENONET
     case ENONET:
+#endif
     case EHOSTUNREACH:
     case ENETUNREACH:
       return true;
@@ -41,16 +44,14 @@ bool is_error_of_dead_connection(int code) {
 }  // namespace
 
 Result<UniqueFd> open_socket(int family, int type) {
-  const int fd = ::socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  const int fd = new_socket(family, type);
   if (fd < 0) return Error{errno, Syscall::kSocket};
   return UniqueFd(fd);
 }
 
 Result<FdPair> open_pair(int type) {
   int fds[2];
-  if (::socketpair(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) < 0) {
-    return Error{errno, Syscall::kSocketPair};
-  }
+  if (new_socket_pair(type, fds) < 0) return Error{errno, Syscall::kSocketPair};
   return FdPair{UniqueFd(fds[0]), UniqueFd(fds[1])};
 }
 
@@ -67,7 +68,7 @@ Status listen_socket(int fd, int backlog) {
 
 Result<UniqueFd> accept_socket(int fd, SockAddr* peer) {
   for (;;) {
-    const int accepted = ::accept4(fd, peer->out(), peer->size_out(), SOCK_CLOEXEC | SOCK_NONBLOCK);
+    const int accepted = new_connection(fd, peer->out(), peer->size_out());
     if (accepted >= 0) return UniqueFd(accepted);
     if (errno == EINTR || is_error_of_dead_connection(errno)) continue;
     return Error{errno, Syscall::kAccept};

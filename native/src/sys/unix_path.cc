@@ -69,7 +69,7 @@ FileId socket_file(int directory, const std::string& name) {
   struct stat found;
   if (::fstatat(directory, name.c_str(), &found, AT_SYMLINK_NOFOLLOW) < 0) return FileId{};
   if (!S_ISSOCK(found.st_mode)) return FileId{};
-  return FileId{found.st_dev, found.st_ino};
+  return FileId{static_cast<uint64_t>(found.st_dev), found.st_ino};
 }
 
 // A full backlog (EAGAIN), another type of socket (EPROTOTYPE) or no permission are answers too.

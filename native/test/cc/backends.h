@@ -16,6 +16,12 @@ struct Epoll {
   static std::unique_ptr<reactor::Poller> make() { return take(reactor::make_epoll_poller()); }
 };
 
+// Over the stand-in of test/kqueue/ on Linux.
+struct Kqueue {
+  static constexpr const char* kName = "kqueue";
+  static std::unique_ptr<reactor::Poller> make() { return take(reactor::make_kqueue_poller()); }
+};
+
 struct Poll {
   static constexpr const char* kName = "poll";
   static std::unique_ptr<reactor::Poller> make() { return take(reactor::make_poll_poller()); }

@@ -15,6 +15,7 @@ using reactor::Source;
 using sys::UniqueFd;
 using test::code_of;
 using test::Epoll;
+using test::Kqueue;
 using test::Loop;
 using test::Poll;
 using test::take;
@@ -65,7 +66,7 @@ class Exhaustion {
 }  // namespace
 
 TEST_CASE_TEMPLATE("an accept that finds nobody registers, if it is to wait", Backend, Epoll,
-                   Poll) {
+                   Kqueue, Poll) {
   Server<Backend> server;
   CHECK(code_of(server.accept(false)) == EAGAIN);
   CHECK_FALSE(server.source->registered());
@@ -74,7 +75,8 @@ TEST_CASE_TEMPLATE("an accept that finds nobody registers, if it is to wait", Ba
   CHECK_FALSE(server.source->has(flag::kReadable));
 }
 
-TEST_CASE_TEMPLATE("a caller is announced and accepted, with its address", Backend, Epoll, Poll) {
+TEST_CASE_TEMPLATE("a caller is announced and accepted, with its address", Backend, Epoll, Kqueue,
+                   Poll) {
   Server<Backend> server;
   REQUIRE(code_of(server.accept()) == EAGAIN);
   const UniqueFd client = server.call();
@@ -85,7 +87,7 @@ TEST_CASE_TEMPLATE("a caller is announced and accepted, with its address", Backe
 }
 
 TEST_CASE_TEMPLATE("callers that were left in the queue are announced again", Backend, Epoll,
-                   Poll) {
+                   Kqueue, Poll) {
   Server<Backend> server;
   REQUIRE(code_of(server.accept()) == EAGAIN);
   std::vector<UniqueFd> clients;
@@ -100,7 +102,7 @@ TEST_CASE_TEMPLATE("callers that were left in the queue are announced again", Ba
 }
 
 TEST_CASE_TEMPLATE("out of descriptors the listener is silent, and serves again when some are free",
-                   Backend, Epoll, Poll) {
+                   Backend, Epoll, Kqueue, Poll) {
   CHECK(test::holds_in_child([] {
     Server<Backend> server;
     REQUIRE(code_of(server.accept()) == EAGAIN);
@@ -127,7 +129,8 @@ TEST_CASE("only what can pass by itself counts as out of resources") {
   for (const int code : {EAGAIN, EBADF, EINVAL, ENOTSOCK}) CHECK_FALSE(is_out_of_resources(code));
 }
 
-TEST_CASE_TEMPLATE("accepting on a socket that does not listen is an error", Backend, Epoll, Poll) {
+TEST_CASE_TEMPLATE("accepting on a socket that does not listen is an error", Backend, Epoll, Kqueue,
+                   Poll) {
   Loop<Backend> loop;
   sys::FdPair connection = test::connect_tcp();
   Source& source = loop.adopt(std::move(connection.first), Kind::kListener);

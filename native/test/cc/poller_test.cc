@@ -17,9 +17,7 @@
 #include <thread>
 #include <vector>
 
-#include "backends.h"
-#include "base/clock.h"
-#include "support.h"
+#include "poller_support.h"
 #include "sys/pipe.h"
 
 namespace sock::reactor {
@@ -27,60 +25,21 @@ namespace sock::reactor {
 using sys::FdPair;
 using sys::UniqueFd;
 using test::code_of;
+using test::Epoll;
+using test::kLongMs;
+using test::Kqueue;
+using test::kToken;
+using test::make_pair;
 using test::must;
+using test::Poll;
+using test::stays_silent;
 using test::take;
+using test::wait_for_events;
+using test::wait_for_one;
+using test::waits_its_time;
+using test::write_byte;
 
 namespace {
-
-using test::Epoll;
-using test::Poll;
-
-constexpr Token kToken{7, 42};
-constexpr int kLongMs = 10'000;
-// Long enough for a wrong event to show up, which are all there at once.
-constexpr int kShortMs = 15;
-
-// Waits until there are events or the time is over: a wait may come back early with none.
-std::vector<Event> wait_for_events(Poller& poller, int timeout_ms) {
-  std::array<Event, 64> events;
-  const double deadline_ms = now_ms() + timeout_ms;
-  for (;;) {
-    const double left_ms = std::max(0.0, deadline_ms - now_ms());
-    const size_t count = take(poller.wait(events, static_cast<int>(left_ms)));
-    if (count > 0) return {events.begin(), events.begin() + static_cast<ptrdiff_t>(count)};
-    if (now_ms() >= deadline_ms) return {};
-  }
-}
-
-// The readiness of the only event.
-Readiness wait_for_one(Poller& poller) {
-  const std::vector<Event> events = wait_for_events(poller, kLongMs);
-  REQUIRE(events.size() == 1);
-  return events[0].ready;
-}
-
-bool stays_silent(Poller& poller) {
-  return wait_for_events(poller, kShortMs).empty();
-}
-
-// Whether a wait without events sleeps, if need be after some that end early.
-bool waits_its_time(Poller& poller) {
-  std::array<Event, 4> events;
-  for (int i = 0; i < 1000; i++) {
-    const double before_ms = now_ms();
-    if (take(poller.wait(events, 20)) > 0) return false;
-    if (now_ms() - before_ms >= 19.5) return true;
-  }
-  return false;
-}
-
-FdPair make_pair() {
-  return take(sys::open_pair(SOCK_STREAM));
-}
-
-void write_byte(int fd) {
-  REQUIRE(sys::send(fd, "x", 1) == 1);
-}
 
 void send_reset(UniqueFd& fd) {
   const linger now{1, 0};
@@ -90,11 +49,12 @@ void send_reset(UniqueFd& fd) {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("a backend knows its name", Backend, Epoll, Poll) {
+TEST_CASE_TEMPLATE("a backend knows its name", Backend, Epoll, Kqueue, Poll) {
   CHECK(std::string(Backend::make()->name()) == Backend::kName);
 }
 
-TEST_CASE_TEMPLATE("what is ready when added is reported, with the token", Backend, Epoll, Poll) {
+TEST_CASE_TEMPLATE("what is ready when added is reported, with the token", Backend, Epoll, Kqueue,
+                   Poll) {
   const auto poller = Backend::make();
   const FdPair pair = make_pair();
   write_byte(pair.second.get());
@@ -106,7 +66,7 @@ TEST_CASE_TEMPLATE("what is ready when added is reported, with the token", Backe
   CHECK(events[0].ready == kReadable);
 }
 
-TEST_CASE_TEMPLATE("what becomes ready later is reported", Backend, Epoll, Poll) {
+TEST_CASE_TEMPLATE("what becomes ready later is reported", Backend, Epoll, Kqueue, Poll) {
   const auto poller = Backend::make();
   const FdPair pair = make_pair();
   must(poller->add(pair.first.get(), kToken, kRead));
@@ -115,7 +75,8 @@ TEST_CASE_TEMPLATE("what becomes ready later is reported", Backend, Epoll, Poll)
   CHECK(wait_for_one(*poller) == kReadable);
 }
 
-TEST_CASE_TEMPLATE("a direction is reported once until it is rearmed", Backend, Epoll, Poll) {
+TEST_CASE_TEMPLATE("a direction is reported once until it is rearmed", Backend, Epoll, Kqueue,
+                   Poll) {
   const auto poller = Backend::make();
   const FdPair pair = make_pair();
   must(poller->add(pair.first.get(), kToken, kRead | kWrite));
@@ -130,7 +91,8 @@ TEST_CASE_TEMPLATE("a direction is reported once until it is rearmed", Backend, 
   CHECK((wait_for_one(*poller) & kReadable) != 0);
 }
 
-TEST_CASE_TEMPLATE("a change between the last read and rearm is not lost", Backend, Epoll, Poll) {
+TEST_CASE_TEMPLATE("a change between the last read and rearm is not lost", Backend, Epoll, Kqueue,
+                   Poll) {
   const auto poller = Backend::make();
   const FdPair pair = make_pair();
   must(poller->add(pair.first.get(), kToken, kRead));
@@ -146,7 +108,7 @@ TEST_CASE_TEMPLATE("a change between the last read and rearm is not lost", Backe
   }
 }
 
-TEST_CASE_TEMPLATE("a level is reported for as long as it holds", Backend, Epoll, Poll) {
+TEST_CASE_TEMPLATE("a level is reported for as long as it holds", Backend, Epoll, Kqueue, Poll) {
   const auto poller = Backend::make();
   const FdPair pair = make_pair();
   must(poller->add(pair.first.get(), kToken, kRead | kLevel));
@@ -157,7 +119,7 @@ TEST_CASE_TEMPLATE("a level is reported for as long as it holds", Backend, Epoll
 }
 
 TEST_CASE_TEMPLATE("the end of the peer's sending is reported once, data or not", Backend, Epoll,
-                   Poll) {
+                   Kqueue, Poll) {
   const auto poller = Backend::make();
   const FdPair connection = test::connect_tcp();
   constexpr Interest kOnce = kPeerEnd | kLevel | kOneShot;
@@ -169,7 +131,7 @@ TEST_CASE_TEMPLATE("the end of the peer's sending is reported once, data or not"
   CHECK(stays_silent(*poller));
 }
 
-TEST_CASE_TEMPLATE("room to write is reported when it comes back", Backend, Epoll, Poll) {
+TEST_CASE_TEMPLATE("room to write is reported when it comes back", Backend, Epoll, Kqueue, Poll) {
   const auto poller = Backend::make();
   const FdPair connection = test::connect_tcp();
   test::fill(connection.first.get());
@@ -185,7 +147,7 @@ TEST_CASE_TEMPLATE("room to write is reported when it comes back", Backend, Epol
   CHECK(events[0].ready == kWritable);
 }
 
-TEST_CASE_TEMPLATE("only the directions asked for are reported", Backend, Epoll, Poll) {
+TEST_CASE_TEMPLATE("only the directions asked for are reported", Backend, Epoll, Kqueue, Poll) {
   const auto poller = Backend::make();
   const FdPair pair = make_pair();
   write_byte(pair.second.get());
@@ -194,7 +156,7 @@ TEST_CASE_TEMPLATE("only the directions asked for are reported", Backend, Epoll,
   CHECK(stays_silent(*poller));
 }
 
-TEST_CASE_TEMPLATE("the end of a peer is a hang-up, and readable", Backend, Epoll, Poll) {
+TEST_CASE_TEMPLATE("the end of a peer is a hang-up, and readable", Backend, Epoll, Kqueue, Poll) {
   const auto poller = Backend::make();
   FdPair pair = make_pair();
   must(poller->add(pair.first.get(), kToken, kRead));
@@ -204,7 +166,8 @@ TEST_CASE_TEMPLATE("the end of a peer is a hang-up, and readable", Backend, Epol
   CHECK((ready & kReadable) != 0);
 }
 
-TEST_CASE_TEMPLATE("a peer that only ends its sending is a hang-up too", Backend, Epoll, Poll) {
+TEST_CASE_TEMPLATE("a peer that only ends its sending is a hang-up too", Backend, Epoll, Kqueue,
+                   Poll) {
   const auto poller = Backend::make();
   const FdPair connection = test::connect_tcp();
   must(poller->add(connection.first.get(), kToken, kRead));
@@ -219,7 +182,7 @@ TEST_CASE_TEMPLATE("a peer that only ends its sending is a hang-up too", Backend
   CHECK((seen & (kWritable | kError)) == 0);
 }
 
-TEST_CASE_TEMPLATE("a reset is an error in both directions", Backend, Epoll, Poll) {
+TEST_CASE_TEMPLATE("a reset is an error in both directions", Backend, Epoll, Kqueue, Poll) {
   for (const Interest interest : {kRead, kWrite}) {
     const auto poller = Backend::make();
     FdPair connection = test::connect_tcp();
@@ -233,7 +196,7 @@ TEST_CASE_TEMPLATE("a reset is an error in both directions", Backend, Epoll, Pol
 }
 
 TEST_CASE_TEMPLATE("a hang-up that was reported does not keep the waiter busy", Backend, Epoll,
-                   Poll) {
+                   Kqueue, Poll) {
   const auto poller = Backend::make();
   FdPair pair = make_pair();
   must(poller->add(pair.first.get(), kToken, kRead | kWrite));
@@ -253,7 +216,8 @@ TEST_CASE_TEMPLATE("urgent data is reported to edge interest in reading", Backen
   CHECK((wait_for_one(*poller) & (kUrgent | kReadable)) == (kUrgent | kReadable));
 }
 
-TEST_CASE_TEMPLATE("a modified registration has the new interest and token", Backend, Epoll, Poll) {
+TEST_CASE_TEMPLATE("a modified registration has the new interest and token", Backend, Epoll, Kqueue,
+                   Poll) {
   const auto poller = Backend::make();
   const FdPair pair = make_pair();
   must(poller->add(pair.first.get(), kToken, kRead));
@@ -266,7 +230,7 @@ TEST_CASE_TEMPLATE("a modified registration has the new interest and token", Bac
   CHECK(events[0].ready == kWritable);
 }
 
-TEST_CASE_TEMPLATE("modifying reports again what is ready", Backend, Epoll, Poll) {
+TEST_CASE_TEMPLATE("modifying reports again what is ready", Backend, Epoll, Kqueue, Poll) {
   const auto poller = Backend::make();
   const FdPair pair = make_pair();
   must(poller->add(pair.first.get(), kToken, kRead));
@@ -277,7 +241,7 @@ TEST_CASE_TEMPLATE("modifying reports again what is ready", Backend, Epoll, Poll
 }
 
 TEST_CASE_TEMPLATE("what was removed is silent, though a duplicate lives on", Backend, Epoll,
-                   Poll) {
+                   Kqueue, Poll) {
   const auto poller = Backend::make();
   FdPair pair = make_pair();
   must(poller->add(pair.first.get(), kToken, kRead | kWrite));
@@ -288,7 +252,8 @@ TEST_CASE_TEMPLATE("what was removed is silent, though a duplicate lives on", Ba
   CHECK(stays_silent(*poller));
 }
 
-TEST_CASE_TEMPLATE("a number that is used again is a new registration", Backend, Epoll, Poll) {
+TEST_CASE_TEMPLATE("a number that is used again is a new registration", Backend, Epoll, Kqueue,
+                   Poll) {
   const auto poller = Backend::make();
   FdPair old = make_pair();
   must(poller->add(old.first.get(), kToken, kRead));
@@ -308,7 +273,7 @@ TEST_CASE_TEMPLATE("a number that is used again is a new registration", Backend,
   poller->remove(number, Token{7, 43});
 }
 
-TEST_CASE_TEMPLATE("a removed descriptor can be added again", Backend, Epoll, Poll) {
+TEST_CASE_TEMPLATE("a removed descriptor can be added again", Backend, Epoll, Kqueue, Poll) {
   const auto poller = Backend::make();
   const FdPair pair = make_pair();
   must(poller->add(pair.first.get(), kToken, kRead));
@@ -318,7 +283,7 @@ TEST_CASE_TEMPLATE("a removed descriptor can be added again", Backend, Epoll, Po
   CHECK(wait_for_one(*poller) == kReadable);
 }
 
-TEST_CASE_TEMPLATE("wrong calls have their errors", Backend, Epoll, Poll) {
+TEST_CASE_TEMPLATE("wrong calls have their errors", Backend, Epoll, Kqueue, Poll) {
   const auto poller = Backend::make();
   const FdPair pair = make_pair();
   CHECK(code_of(poller->modify(pair.first.get(), kToken, kRead)) == ENOENT);
@@ -329,7 +294,7 @@ TEST_CASE_TEMPLATE("wrong calls have their errors", Backend, Epoll, Poll) {
   CHECK(stays_silent(*poller));
 }
 
-TEST_CASE_TEMPLATE("what cannot be polled is refused", Backend, Epoll, Poll) {
+TEST_CASE_TEMPLATE("what cannot be polled is refused", Backend, Epoll, Kqueue, Poll) {
   const auto poller = Backend::make();
   const test::TemporaryFolder folder;
   const UniqueFd file(::open(folder.file("file").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600));
@@ -343,7 +308,7 @@ TEST_CASE_TEMPLATE("what cannot be polled is refused", Backend, Epoll, Poll) {
   CHECK(code_of(poller->add(-1, kToken, kRead)) == EBADF);
 }
 
-TEST_CASE_TEMPLATE("a pipe can be polled", Backend, Epoll, Poll) {
+TEST_CASE_TEMPLATE("a pipe can be polled", Backend, Epoll, Kqueue, Poll) {
   const auto poller = Backend::make();
   FdPair pipe = take(sys::open_pipe());
   must(poller->add(pipe.first.get(), kToken, kRead));
@@ -354,7 +319,8 @@ TEST_CASE_TEMPLATE("a pipe can be polled", Backend, Epoll, Poll) {
   CHECK((wait_for_one(*poller) & kHangup) != 0);
 }
 
-TEST_CASE_TEMPLATE("more events than there is room for come in later waits", Backend, Epoll, Poll) {
+TEST_CASE_TEMPLATE("more events than there is room for come in later waits", Backend, Epoll, Kqueue,
+                   Poll) {
   constexpr uint32_t kCount = 50;
   const auto poller = Backend::make();
   std::vector<FdPair> pairs;
@@ -375,7 +341,7 @@ TEST_CASE_TEMPLATE("more events than there is room for come in later waits", Bac
   CHECK(stays_silent(*poller));
 }
 
-TEST_CASE_TEMPLATE("with little room every level gets its turn", Backend, Epoll, Poll) {
+TEST_CASE_TEMPLATE("with little room every level gets its turn", Backend, Epoll, Kqueue, Poll) {
   constexpr uint32_t kCount = 20;
   const auto poller = Backend::make();
   std::vector<FdPair> pairs;
@@ -393,7 +359,7 @@ TEST_CASE_TEMPLATE("with little room every level gets its turn", Backend, Epoll,
   CHECK(times.size() == kCount);
 }
 
-TEST_CASE_TEMPLATE("a wait ends with its time and not before", Backend, Epoll, Poll) {
+TEST_CASE_TEMPLATE("a wait ends with its time and not before", Backend, Epoll, Kqueue, Poll) {
   const auto poller = Backend::make();
   std::array<Event, 4> events;
   double before_ms = now_ms();
@@ -404,7 +370,8 @@ TEST_CASE_TEMPLATE("a wait ends with its time and not before", Backend, Epoll, P
   CHECK(now_ms() - before_ms >= 29.5);
 }
 
-TEST_CASE_TEMPLATE("a wait without limit ends when another thread wakes it", Backend, Epoll, Poll) {
+TEST_CASE_TEMPLATE("a wait without limit ends when another thread wakes it", Backend, Epoll, Kqueue,
+                   Poll) {
   const auto poller = Backend::make();
   std::thread waker([&] {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
@@ -415,7 +382,8 @@ TEST_CASE_TEMPLATE("a wait without limit ends when another thread wakes it", Bac
   waker.join();
 }
 
-TEST_CASE_TEMPLATE("a wake-up before the wait is kept, and many are one", Backend, Epoll, Poll) {
+TEST_CASE_TEMPLATE("a wake-up before the wait is kept, and many are one", Backend, Epoll, Kqueue,
+                   Poll) {
   const auto poller = Backend::make();
   for (int i = 0; i < 100'000; i++) poller->wake();
   std::array<Event, 4> events;
@@ -423,7 +391,7 @@ TEST_CASE_TEMPLATE("a wake-up before the wait is kept, and many are one", Backen
   CHECK(waits_its_time(*poller));
 }
 
-TEST_CASE_TEMPLATE("a signal ends a wait early, and is no error", Backend, Epoll, Poll) {
+TEST_CASE_TEMPLATE("a signal ends a wait early, and is no error", Backend, Epoll, Kqueue, Poll) {
   struct sigaction action = {};
   action.sa_handler = [](int) {};
   struct sigaction previous;
@@ -444,7 +412,8 @@ TEST_CASE_TEMPLATE("a signal ends a wait early, and is no error", Backend, Epoll
   CHECK(count.ok());
 }
 
-TEST_CASE_TEMPLATE("registrations change while another thread waits", Backend, Epoll, Poll) {
+TEST_CASE_TEMPLATE("registrations change while another thread waits", Backend, Epoll, Kqueue,
+                   Poll) {
   const auto poller = Backend::make();
   FdPair pair = make_pair();
   const auto wait_elsewhere = [&] {
@@ -483,7 +452,7 @@ TEST_CASE_TEMPLATE("registrations change while another thread waits", Backend, E
   CHECK(removed.get().empty());
 }
 
-TEST_CASE_TEMPLATE("descriptors come and go under a waiting thread", Backend, Epoll, Poll) {
+TEST_CASE_TEMPLATE("descriptors come and go under a waiting thread", Backend, Epoll, Kqueue, Poll) {
   const auto poller = Backend::make();
   std::atomic<bool> over = false;
   std::atomic<size_t> event_count = 0;
@@ -534,8 +503,9 @@ TEST_CASE("epoll has a descriptor that is readable while there are events") {
   CHECK(take(sys::wait_for(poller->fd(), POLLIN, kLongMs)) == POLLIN);
 }
 
-TEST_CASE("poll(2) has no descriptor") {
+TEST_CASE("poll(2) and kqueue have no descriptor that another loop could watch") {
   CHECK(Poll::make()->fd() == -1);
+  CHECK(Kqueue::make()->fd() == -1);
 }
 
 TEST_CASE("a descriptor that epoll takes with it is closed with it") {

@@ -13,6 +13,7 @@ using sys::FdPair;
 using sys::UniqueFd;
 using test::code_of;
 using test::Epoll;
+using test::Kqueue;
 using test::Loop;
 using test::must;
 using test::Poll;
@@ -26,7 +27,8 @@ FdPair make_pair() {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("a fresh source is not registered, and counts as ready", Backend, Epoll, Poll) {
+TEST_CASE_TEMPLATE("a fresh source is not registered, and counts as ready", Backend, Epoll, Kqueue,
+                   Poll) {
   Loop<Backend> loop;
   FdPair pair = make_pair();
   Source& source = loop.adopt(std::move(pair.first), Kind::kStream);
@@ -36,7 +38,8 @@ TEST_CASE_TEMPLATE("a fresh source is not registered, and counts as ready", Back
   CHECK(source.has(flag::kWritable));
 }
 
-TEST_CASE_TEMPLATE("a TCP source is registered once for both directions", Backend, Epoll, Poll) {
+TEST_CASE_TEMPLATE("a TCP source is registered once for both directions", Backend, Epoll, Kqueue,
+                   Poll) {
   Loop<Backend> loop;
   FdPair connection = test::connect_tcp();
   Source& source = loop.adopt(std::move(connection.first), Kind::kTcp);
@@ -48,7 +51,7 @@ TEST_CASE_TEMPLATE("a TCP source is registered once for both directions", Backen
 }
 
 TEST_CASE_TEMPLATE("another stream asks for room only while it waits for it", Backend, Epoll,
-                   Poll) {
+                   Kqueue, Poll) {
   Loop<Backend> loop;
   FdPair pair = make_pair();
   Source& source = loop.adopt(std::move(pair.first), Kind::kStream);
@@ -68,7 +71,7 @@ TEST_CASE_TEMPLATE("another stream asks for room only while it waits for it", Ba
   CHECK(loop.stays_silent());
 }
 
-TEST_CASE_TEMPLATE("waiting to read keeps the wish to write", Backend, Epoll, Poll) {
+TEST_CASE_TEMPLATE("waiting to read keeps the wish to write", Backend, Epoll, Kqueue, Poll) {
   Loop<Backend> loop;
   FdPair pair = make_pair();
   Source& source = loop.adopt(std::move(pair.first), Kind::kStream);
@@ -78,7 +81,7 @@ TEST_CASE_TEMPLATE("waiting to read keeps the wish to write", Backend, Epoll, Po
   CHECK(source.interest == (kRead | kWrite));
 }
 
-TEST_CASE_TEMPLATE("an event sets the flag of its direction", Backend, Epoll, Poll) {
+TEST_CASE_TEMPLATE("an event sets the flag of its direction", Backend, Epoll, Kqueue, Poll) {
   Loop<Backend> loop;
   FdPair pair = make_pair();
   Source& source = loop.adopt(std::move(pair.first), Kind::kStream);
@@ -92,7 +95,7 @@ TEST_CASE_TEMPLATE("an event sets the flag of its direction", Backend, Epoll, Po
 }
 
 TEST_CASE_TEMPLATE("each drained source is told of the next bytes, again and again", Backend, Epoll,
-                   Poll) {
+                   Kqueue, Poll) {
   Loop<Backend> loop;
   FdPair connection = test::connect_tcp();
   Source& source = loop.adopt(std::move(connection.first), Kind::kTcp);
@@ -106,7 +109,7 @@ TEST_CASE_TEMPLATE("each drained source is told of the next bytes, again and aga
 }
 
 TEST_CASE_TEMPLATE("an unregistered source stays ready: no event could set it again", Backend,
-                   Epoll, Poll) {
+                   Epoll, Kqueue, Poll) {
   Loop<Backend> loop;
   FdPair pair = make_pair();
   Source& source = loop.adopt(std::move(pair.first), Kind::kStream);
@@ -136,7 +139,7 @@ TEST_CASE_TEMPLATE("a hang-up or urgent data says that short reads prove nothing
 }
 
 TEST_CASE_TEMPLATE("an event of a freed slot, or of its last owner, is stale", Backend, Epoll,
-                   Poll) {
+                   Kqueue, Poll) {
   Loop<Backend> loop;
   FdPair pair = make_pair();
   FdPair next = make_pair();
@@ -155,7 +158,7 @@ TEST_CASE_TEMPLATE("an event of a freed slot, or of its last owner, is stale", B
 }
 
 TEST_CASE_TEMPLATE("a forgotten source is silent while a duplicate of it lives", Backend, Epoll,
-                   Poll) {
+                   Kqueue, Poll) {
   Loop<Backend> loop;
   FdPair pair = make_pair();
   const UniqueFd duplicate(::dup(pair.first.get()));
@@ -173,7 +176,7 @@ TEST_CASE_TEMPLATE("a forgotten source is silent while a duplicate of it lives",
 }
 
 TEST_CASE_TEMPLATE("closing deregisters first, then closes, then frees the slot", Backend, Epoll,
-                   Poll) {
+                   Kqueue, Poll) {
   Loop<Backend> loop;
   FdPair pair = make_pair();
   const UniqueFd duplicate(::dup(pair.first.get()));
@@ -191,7 +194,7 @@ TEST_CASE_TEMPLATE("closing deregisters first, then closes, then frees the slot"
 }
 
 TEST_CASE_TEMPLATE("a source that cannot be polled is an error and stays unregistered", Backend,
-                   Epoll, Poll) {
+                   Epoll, Kqueue, Poll) {
   Loop<Backend> loop;
   FdPair pair = make_pair();
   const int number = pair.first.get();

@@ -5,7 +5,7 @@ import { describeStream, type StreamPair, useFolder } from '@sock/testing';
 type Where = { host: string } | { path: string };
 
 /** Every kind of stream of this package, on one backend, which a process chooses as it loads. */
-export function describeStreams(backend: 'epoll' | 'poll'): void {
+export function describeStreams(backend: Native.Backend): void {
   process.env.SOCK_BACKEND = backend;
   const { connect, listen, Socket } = require('@sock/core') as typeof Core;
   const { binding } = require('@sock/native') as typeof Native;

@@ -3,17 +3,13 @@ import { binding, Control } from '@sock/native';
 import { lastCallError } from './errors.js';
 import type { PollBackend } from './poll-events.js';
 
-/** The backends that are here: poll(2) is everywhere. */
-const available: readonly PollBackend[] =
-  process.platform === 'linux' ? ['epoll', 'poll'] : ['poll'];
-
 /** A poll of the addon: its number, and the memory that events are written to. */
 export function openPoll(
   backend: PollBackend,
   maxEvents: number,
 ): { id: number; words: Int32Array } {
-  if (!available.includes(backend)) {
-    const message = `${backend} is not available here; there is ${available.join(', ')}`;
+  if (!binding.backends.includes(backend)) {
+    const message = `${backend} is not available here; there is ${binding.backends.join(', ')}`;
     throw new PollError(message, { code: 'ERR_SOCK_UNSUPPORTED' });
   }
   const words = binding.pollCreate(backend, maxEvents);

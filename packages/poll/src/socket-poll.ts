@@ -29,8 +29,8 @@ export interface SocketPollOptions {
   /** The most events that one wait returns: 1 to 10,000. Default 256. The others come next. */
   maxEvents?: number | undefined;
   /**
-   * `'epoll'` (Linux) or `'poll'`; the default is the best that this platform has. `'kqueue'` is
-   * not there yet, and throws `ERR_SOCK_UNSUPPORTED`.
+   * `'epoll'` (Linux), `'kqueue'` (macOS and the BSDs) or `'poll'` (everywhere). Default: the best
+   * that this platform has. One that it does not have throws `ERR_SOCK_UNSUPPORTED`.
    */
   backend?: PollBackend | undefined;
 }
@@ -103,10 +103,10 @@ const eventsMax = 10_000;
  * poll.add(socket, PollEvents.Read, 'a name');
  * for (const { socket, data } of await poll.wait()) answer(data, socket.tryRecv());
  * ```
- * @see epoll(7), poll(2)
+ * @see epoll(7), kqueue(2), poll(2)
  */
 export class SocketPoll<T extends Target = Target, D = unknown> {
-  /** `'epoll'` or `'poll'`. */
+  /** Where its events come from. */
   readonly backend: PollBackend;
   /** The most events that one wait returns. */
   readonly maxEvents: number;

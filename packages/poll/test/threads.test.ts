@@ -1,8 +1,9 @@
+import { binding } from '@sock/native';
 import { SocketPoll, Waker } from '@sock/poll';
 import { runScript, within } from '@sock/testing';
 
 describe('a poll and other threads', () => {
-  it.each(['epoll', 'poll'] as const)('is woken by another thread on %s', async (backend) => {
+  it.each(binding.backends)('is woken by another thread on %s', async (backend) => {
     const result = await runScript(`
       const { Worker, isMainThread } = require('node:worker_threads');
       const { SocketPoll, Waker } = require('@sock/poll');
@@ -32,7 +33,7 @@ describe('a poll and other threads', () => {
     expect(result.stdout).toBe('0\ntrue false\n');
   });
 
-  it.each(['epoll', 'poll'] as const)('ends with its worker on %s', async (backend) => {
+  it.each(binding.backends)('ends with its worker on %s', async (backend) => {
     const result = await runScript(`
       const { Worker } = require('node:worker_threads');
       const code = \`

@@ -1,0 +1,13 @@
+#include "reactor/poller.h"
+
+namespace sock::reactor {
+
+std::span<const Backend> backends() {
+  static constexpr Backend kBackends[] = {
+      {"kqueue", make_kqueue_poller},
+      {"poll", make_poll_poller},
+  };
+  return kBackends;
+}
+
+}  // namespace sock::reactor

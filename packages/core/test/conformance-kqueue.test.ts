@@ -1,0 +1,3 @@
+import { describeStreams } from './streams.js';
+
+describeStreams('kqueue');

@@ -1,0 +1,5 @@
+import { describePolls } from './conformance.js';
+import { describeWaiting } from './waiting.js';
+
+describePolls('kqueue');
+describeWaiting('kqueue');
