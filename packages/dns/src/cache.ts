@@ -39,8 +39,9 @@ export class Cache<V> {
   }
 
   fresh(key: string): Hit<V> | undefined {
-    const entry = this.usable(key);
-    if (entry === undefined || entry.freshUntilMs <= this.now()) return undefined;
+    const nowMs = this.now();
+    const entry = this.usable(key, nowMs);
+    if (entry === undefined || entry.freshUntilMs <= nowMs) return undefined;
     this.entries.delete(key);
     this.entries.set(key, entry);
     return entry;
@@ -48,7 +49,7 @@ export class Cache<V> {
 
   /** An answer that is over its time, but still better than none. */
   stale(key: string): V | undefined {
-    const entry = this.usable(key);
+    const entry = this.usable(key, this.now());
     return entry === undefined || entry.isNegative ? undefined : entry.value;
   }
 
@@ -66,9 +67,9 @@ export class Cache<V> {
     this.entries.clear();
   }
 
-  private usable(key: string): Entry<V> | undefined {
+  private usable(key: string, nowMs: number): Entry<V> | undefined {
     const entry = this.entries.get(key);
-    if (entry === undefined || entry.usableUntilMs > this.now()) return entry;
+    if (entry === undefined || entry.usableUntilMs > nowMs) return entry;
     this.entries.delete(key);
     return undefined;
   }

@@ -1,6 +1,10 @@
 import { checkHost, checkLiteral, checkName, parseHost } from './hostname.js';
 
-const name = (text: string) => ({ kind: 'name', name: text });
+const name = (text: string) => ({
+  kind: 'name',
+  name: text,
+  keys: { any: `any ${text}`, ipv4: `ipv4 ${text}`, ipv6: `ipv6 ${text}` },
+});
 const literal = (address: string, family: string) => ({ kind: 'literal', address, family });
 
 describe('a host', () => {
@@ -96,4 +100,16 @@ describe('a host', () => {
     expect(checkName('_sip._tcp.Example.org')).toBe('_sip._tcp.example.org');
     expect(() => checkName('::1')).toThrow(/"name" argument must be a name/);
   });
+});
+
+it('a host that was taken apart is not taken apart again, however many there are', () => {
+  const [first, literal] = [parseHost('again.test'), parseHost('192.0.2.1')];
+  expect(parseHost('again.test')).toBe(first);
+  expect(parseHost('192.0.2.1')).toBe(literal);
+  for (let index = 0; index < 2_500; index++) {
+    expect(parseHost(`host-${index}.test`)).toMatchObject({ name: `host-${index}.test` });
+  }
+  expect(parseHost('again.test')).toEqual(first);
+  expect(parseHost('again..test')).toHaveProperty('reason');
+  expect(parseHost('again..test')).toHaveProperty('reason');
 });

@@ -19,6 +19,8 @@ export interface NamedHost {
   readonly kind: 'name';
   /** In ASCII and lower case; with its final dot, which keeps search domains away. */
   readonly name: string;
+  /** What lookups for it are known by: made once, since hashing a new string costs as much. */
+  readonly keys: Readonly<Record<Family | 'any', string>>;
 }
 
 export type Host = LiteralHost | NamedHost;
@@ -65,15 +67,35 @@ function flawOf(name: string): string | undefined {
   return undefined;
 }
 
+/** Hosts that were taken apart before: the same few are asked for again and again. */
+const known = new Map<string, Host>();
+const knownMax = 1_000;
+
 /** Takes a host apart; null is everywhere's name elsewhere, so it is not one here. */
 export function parseHost(value: unknown): Host | { reason: string } {
   if (typeof value !== 'string') return { reason: 'must be a string' };
-  const literal = value.includes('\0') ? null : parseLiteral(value);
+  const before = known.get(value);
+  if (before !== undefined) return before;
+  const host = parse(value);
+  if ('reason' in host) return host;
+  if (known.size === knownMax) known.clear();
+  known.set(value, host);
+  return host;
+}
+
+function parse(text: string): Host | { reason: string } {
+  const literal = text.includes('\0') ? null : parseLiteral(text);
   if (literal !== null) return literal;
-  const ascii = toAscii(value);
+  const ascii = toAscii(text);
   if ('reason' in ascii) return ascii;
-  const reason = flawOf(ascii.name);
-  return reason === undefined ? { kind: 'name', name: ascii.name } : { reason };
+  const { name } = ascii;
+  const reason = flawOf(name);
+  if (reason !== undefined) return { reason };
+  return {
+    kind: 'name',
+    name,
+    keys: { any: `any ${name}`, ipv4: `ipv4 ${name}`, ipv6: `ipv6 ${name}` },
+  };
 }
 
 export function checkHost(value: unknown, argument = 'host'): Host {

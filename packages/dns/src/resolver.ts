@@ -502,12 +502,13 @@ export class Resolver implements Disposable {
   }
 
   private question(
-    { name }: NamedHost,
+    { name, keys }: NamedHost,
     family: Family | undefined,
     flags: number,
   ): Question<string> {
+    const key = keys[family ?? 'any'];
     return {
-      key: `${family ?? 'any'} ${flags} ${name}`,
+      key: flags === 0 ? key : `${flags} ${key}`,
       kind: 'addresses',
       hostname: name,
       family,
