@@ -31,6 +31,8 @@ export class Connection {
   readonly sinceMs: number;
   /** Why it was lost, or ended from this side; null while it is there. */
   ending: Error | null = null;
+  /** Whether it ended by itself: what waited for it may go to the next. */
+  isLost = false;
   fate: Fate = { bytesSent: undefined, bytesAcknowledged: undefined };
   /** The descriptor, as it was when the connection was new: what is watched under this number. */
   readonly fd: number;
@@ -120,8 +122,9 @@ export class Connection {
   }
 
   /** Closes it, and keeps what can be known of it only before. */
-  end(error: Error): void {
+  end(error: Error, isLost: boolean): void {
     this.ending = error;
+    this.isLost = isLost;
     this.fate = fateOf(this.socket);
     try {
       this.socket.close();

@@ -236,7 +236,7 @@ export class Link {
     }
     if (connection === null) return;
     this.#leave(connection);
-    connection.end(error ?? endedHere(this.closed));
+    connection.end(error ?? endedHere(this.closed), error !== null);
     if (error === null) return;
     const nowMs = this.#settings.clock.now();
     this.#news.push(() => this.#listener.onLost(connection, error, nowMs));

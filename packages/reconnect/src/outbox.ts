@@ -129,9 +129,9 @@ export class Outbox {
   }
 
   #onFailure(parcel: Parcel, connection: Connection, error: unknown): void {
-    const isLost = connection.noticeFailure(error);
+    connection.noticeFailure(error);
     const isUntouched = error instanceof SocketError && (error.bytesTransferred ?? 0) === 0;
-    if (!isLost || !isUntouched || !this.#host.comesBack) {
+    if (!connection.isLost || !isUntouched || !this.#host.comesBack) {
       this.#reject(parcel, connection.explain(error));
       return;
     }

@@ -223,6 +223,21 @@ describe("a connection that is lost, delivery 'buffer'", () => {
     expect((await readToEnd(second)).toString()).toBe('kept whole and later');
   });
 
+  it('has no part in the next one when it was ended from this side', async () => {
+    const { link, connected, trial } = makeRig(policy);
+    await connected();
+    const cut = failureOf(link.sendAll(large));
+    const behind = failureOf(link.sendAll('behind'));
+    link.disconnect();
+    link.connect();
+    const next = link.sendAll('next');
+    expect(await cut).toMatchObject({ code: 'ERR_SOCK_CLOSED' });
+    expect(await behind).toMatchObject({ code: 'ERR_SOCK_CLOSED', bytesTransferred: 0 });
+    const second = await trial().succeed();
+    await next;
+    expect(await receive(second, 4)).toBe('next');
+  });
+
   it('lets those go that no longer fit, the last first', async () => {
     const rig = makeRig({ ...policy, bufferMax: large.length + 10 });
     const { link, connected, clock, trial } = rig;
