@@ -195,6 +195,19 @@ TEST_CASE("segments that are larger than the device takes are cut all the same")
   CHECK(batch.entries[1].length == 25'507);
 }
 
+TEST_CASE("a socket that does not know of segments has them cut by us") {
+  const sys::FdPair pair = take(sys::open_pair(SOCK_DGRAM));
+  sys::DatagramCalls calls;
+  Outgoing out;
+  out.add("abcde", nullptr, 2);
+  const sys::SendProgress sent = calls.send(pair.first.get(), out.slots());
+  CHECK(sent.error == 0);
+  CHECK(sent.datagrams == 3);
+  Batch batch(4);
+  REQUIRE(calls.receive(pair.second.get(), batch.slots()) == 3);
+  CHECK(batch.text(2) == "e");
+}
+
 TEST_CASE("what comes beside a datagram is told, and the answer leaves from where it arrived") {
   for (const int family : {AF_INET, AF_INET6}) {
     CAPTURE(family);
