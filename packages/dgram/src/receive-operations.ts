@@ -171,35 +171,25 @@ export class IntoOperation extends ReceiveOperation<number> {
 }
 
 /** Copies of short pieces share blocks of this size, so that one kept cannot hold much. */
-const blockSize = 16 * 1024;
+const blockSize = 64 * 1024;
 const sharedMax = 4 * 1024;
+let block = Buffer.allocUnsafeSlow(blockSize);
+let used = 0;
 
-/** Copies pieces of a memory that is used again. */
-export class Copier {
-  private block: Buffer | null = null;
-  private used = 0;
-  private left: number;
-
-  /** So many bytes are to come in all. */
-  constructor(total: number) {
-    this.left = total;
+/** A copy of a piece of memory that is used again. */
+export function copyOf(memory: Buffer, offset: number, length: number): Buffer {
+  const bytes = new BufferOver(memory.buffer, memory.byteOffset + offset, length);
+  if (length > sharedMax) {
+    const alone = Buffer.allocUnsafeSlow(length);
+    alone.set(bytes);
+    return alone;
   }
-
-  copy(memory: Buffer, offset: number, length: number): Buffer {
-    if (length > sharedMax) {
-      const alone = Buffer.allocUnsafeSlow(length);
-      memory.copy(alone, 0, offset, offset + length);
-      return alone;
-    }
-    if (this.block === null || this.used + length > this.block.length) {
-      this.block = Buffer.allocUnsafeSlow(Math.max(length, Math.min(this.left, blockSize)));
-      this.used = 0;
-    }
-    const { buffer } = this.block;
-    memory.copy(this.block, this.used, offset, offset + length);
-    const copied = new BufferOver(buffer, this.used, length);
-    this.used += length;
-    this.left -= length;
-    return copied;
+  if (used + length > blockSize) {
+    block = Buffer.allocUnsafeSlow(blockSize);
+    used = 0;
   }
+  block.set(bytes, used);
+  const copy = new BufferOver(block.buffer, used, length);
+  used += length;
+  return copy;
 }

@@ -24,7 +24,7 @@ import {
 import { DatagramBatch, describe, joinedRoom } from './batch.js';
 import type { ReceivedDatagram } from './datagrams.js';
 import { busyError, closedError, detachedError, systemError } from './errors.js';
-import { Copier, type ReceiveOperation } from './receive-operations.js';
+import { copyOf, type ReceiveOperation } from './receive-operations.js';
 import type { Traits } from './traits.js';
 
 const { control, receiveDatagrams } = binding;
@@ -34,23 +34,25 @@ const { Extra } = Control;
 const { Flags, Segment } = DatagramWord;
 
 /**
- * Memory of the thread that received datagrams pass through, on their way to memory of their own.
+ * Memory of the thread that received datagrams pass through, on their way to memory of their own:
+ * for one of any length, and for many that are short as a rule.
  */
-let passage = new DatagramBatch({ max: 1, size: joinedRoom });
+let single = new DatagramBatch({ max: 1, size: joinedRoom });
+let many = new DatagramBatch({ max: 64, size: 2_048 });
 /** A larger one than this is not kept for the next. */
 const passageMax = 4 * 1024 * 1024;
 
 function passageFor(max: number, size: number): DatagramBatch {
+  const passage = max === 1 ? single : many;
   if (passage.max >= max && passage.size >= size) return passage;
   const wider = new DatagramBatch({
     max: Math.max(max, passage.max),
     size: Math.max(size, passage.size),
   });
-  if (wider.buffer.length <= passageMax) {
-    passage = wider;
-    return wider;
-  }
-  return new DatagramBatch({ max, size });
+  if (wider.buffer.length > passageMax) return new DatagramBatch({ max, size });
+  if (max === 1) single = wider;
+  else many = wider;
+  return wider;
 }
 
 /** A datagram that came joined with one that was taken. */
@@ -106,7 +108,7 @@ export class Receiver extends OperationQueue<ReceiveOperation> {
     const count = this.receive(batch, 1, room, wait);
     if (count < 0) return count;
     const length = batch.byteLength(0);
-    const data = Buffer.from(batch.buffer.subarray(0, length));
+    const data = copyOf(batch.buffer, 0, length);
     if (count > 1) this.keep(batch, 1);
     const message = describe(batch.entries, 0, family, data);
     return joins ? cut(message, size) : message;
@@ -128,12 +130,9 @@ export class Receiver extends OperationQueue<ReceiveOperation> {
     if (count < 0) return count;
     if (count > max) this.keep(batch, max);
     const taken = Math.min(max, count);
-    let total = 0;
-    for (let i = 0; i < taken; i++) total += batch.byteLength(i);
-    const copier = new Copier(total);
     const messages = new Array<ReceivedDatagram>(taken);
     for (let i = 0; i < taken; i++) {
-      const data = copier.copy(batch.buffer, batch.offset(i), batch.byteLength(i));
+      const data = copyOf(batch.buffer, batch.offset(i), batch.byteLength(i));
       const message = describe(batch.entries, batch.entryOf(i), family, data);
       messages[i] = joins ? cut(message, size) : message;
     }

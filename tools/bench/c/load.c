@@ -183,7 +183,7 @@ static void parse_options(struct load* load, int argc, char** argv) {
         load->evict = optarg;
         break;
       default:
-        die_usage("load echo|http|connect|file|idle [options], see README.md");
+        die_usage("load MODE [options], see README.md");
     }
   }
   if (path == NULL && port == 0) die_usage("--port or --path is needed");
@@ -193,7 +193,7 @@ static void parse_options(struct load* load, int argc, char** argv) {
 int main(int argc, char** argv) {
   static struct load load = {.connections = 64, .size = 64, .pipeline = 1, .window.seconds = 1};
   parse_options(&load, argc, argv);
-  if (optind != argc - 1) die_usage("one mode is needed: echo, http, connect, file or idle");
+  if (optind != argc - 1) die_usage("one mode is needed, see README.md");
   raise_open_files();
   // The default slack of 50 us would blur every paced start.
   if (prctl(PR_SET_TIMERSLACK, 1) != 0) die("PR_SET_TIMERSLACK");
@@ -203,5 +203,8 @@ int main(int argc, char** argv) {
   if (strcmp(mode, "connect") == 0) return run_connect(&load);
   if (strcmp(mode, "file") == 0) return run_file(&load);
   if (strcmp(mode, "idle") == 0) return run_idle(&load);
+  if (strcmp(mode, "udp-echo") == 0) return run_udp_echo(&load);
+  if (strcmp(mode, "udp-send") == 0) return run_udp_send(&load);
+  if (strcmp(mode, "udp-receive") == 0) return run_udp_receive(&load);
   die_usage("unknown mode");
 }

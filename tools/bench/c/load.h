@@ -49,5 +49,8 @@ int run_http(struct load* load);
 int run_connect(struct load* load);
 int run_file(struct load* load);
 int run_idle(struct load* load);
+int run_udp_echo(struct load* load);
+int run_udp_send(struct load* load);
+int run_udp_receive(struct load* load);
 
 #endif

@@ -29,14 +29,15 @@ struct settings {
   bool uring;
 };
 
-static const struct workload* const kWorkloads[] = {&kEcho,    &kPipeline, &kIdle,
-                                                    &kConnect, &kSendfile, &kRelay};
+static const struct workload* const kWorkloads[] = {
+    &kEcho,  &kPipeline, &kIdle,    &kConnect,     &kSendfile,
+    &kRelay, &kUdpEcho,  &kUdpSend, &kUdpSendEach, &kUdpReceive};
 
 static const struct workload* find_workload(const char* name) {
   for (size_t i = 0; i < sizeof kWorkloads / sizeof *kWorkloads; i++) {
     if (strcmp(kWorkloads[i]->name, name) == 0) return kWorkloads[i];
   }
-  die_usage("--workload is echo, pipeline, connect, idle, sendfile or relay");
+  die_usage("--workload is echo, pipeline, connect, idle, sendfile, relay or udp-...");
 }
 
 static void parse_options(struct settings* settings, int argc, char** argv) {
@@ -88,16 +89,18 @@ static int open_listener(const struct settings* settings, size_t port) {
   struct sockaddr_storage address;
   socklen_t size = parse_address(settings->path, "127.0.0.1", port, &address);
   int on = 1;
-  int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  bool is_datagrams = settings->workload->on_socket == NULL;
+  int type = is_datagrams ? SOCK_DGRAM : SOCK_STREAM;
+  int fd = socket(address.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) die("socket");
   // What is set on a listener, every accepted socket inherits: no call per connection.
-  if (address.ss_family == AF_INET &&
+  if (!is_datagrams && address.ss_family == AF_INET &&
       (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 ||
        (settings->workers > 1 && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0))) {
     die("setsockopt");
   }
   if (bind(fd, (struct sockaddr*)&address, size) != 0) die("bind");
-  if (listen(fd, BACKLOG) != 0) die("listen");
+  if (!is_datagrams && listen(fd, BACKLOG) != 0) die("listen");
   return fd;
 }
 

@@ -59,5 +59,13 @@ extern const struct workload kIdle;
 extern const struct workload kConnect;
 extern const struct workload kSendfile;
 extern const struct workload kRelay;
+// Datagrams have no connections: all of them come to the listener.
+extern const struct workload kUdpEcho;
+extern const struct workload kUdpSend;
+extern const struct workload kUdpSendEach;
+extern const struct workload kUdpReceive;
+
+// Of datagrams that are received and counted, so many are told of together.
+#define ACK_EVERY 54
 
 #endif

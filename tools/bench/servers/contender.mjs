@@ -5,6 +5,11 @@ import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 
+// Datagrams that are received and counted are told of in such numbers: ACK_EVERY of c/server.h.
+export const ACK_EVERY = 54;
+/** What c/server_udp.c asks for. */
+export const RECEIVE_BUFFER = 4 * 2 ** 20;
+
 // Long enough that the sampling timer costs nothing that the CPU clock could see.
 const DELAY_RESOLUTION_MS = 10;
 

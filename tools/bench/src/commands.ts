@@ -36,19 +36,20 @@ export function isInstalled(runtime: Runtime): boolean {
  */
 const STEADY_YOUNG_GENERATION = '--max-semi-space-size=1';
 
-function program(runtime: Runtime, isIdle: boolean): string[] {
+function program(runtime: Runtime, isIdle: boolean, isDatagrams: boolean): string[] {
+  const name = isDatagrams ? `${runtime}-udp` : runtime;
   switch (runtime) {
     case 'c':
       return [SERVER_PROGRAM];
     case 'bun':
-      return [bunProgram() ?? 'bun', join(ROOT, 'servers/bun.mjs')];
+      return [bunProgram() ?? 'bun', join(ROOT, `servers/${name}.mjs`)];
     case 'node':
     case 'sock':
       return [
         process.execPath,
         '--expose-gc',
         ...(isIdle ? [STEADY_YOUNG_GENERATION] : []),
-        join(ROOT, `servers/${runtime}.mjs`),
+        join(ROOT, `servers/${name}.mjs`),
       ];
   }
 }
@@ -84,7 +85,8 @@ export function serverCommand(
   } else if (contender.variant !== undefined) {
     options.push('--variant', contender.variant);
   }
-  return [...program(contender.runtime, workload.kind === 'idle'), ...options];
+  const isDatagrams = workload.kind === 'load' && workload.mode.startsWith('udp');
+  return [...program(contender.runtime, workload.kind === 'idle', isDatagrams), ...options];
 }
 
 /** The processors of the two sides, as taskset wants them. */

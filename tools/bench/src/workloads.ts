@@ -38,7 +38,7 @@ interface WorkloadBase {
  */
 export interface LoadWorkload extends WorkloadBase {
   readonly kind: 'load';
-  readonly mode: 'echo' | 'http' | 'connect' | 'file';
+  readonly mode: 'echo' | 'http' | 'connect' | 'file' | 'udp-echo' | 'udp-send' | 'udp-receive';
   readonly connections: number;
   readonly size: number;
   readonly pipeline: number;
@@ -125,6 +125,23 @@ const CONNECT = {
   contenders: everyone('connect'),
   bars: bars({ c: 1.3, bun: 1, node: 1 }),
 } as const;
+
+const UDP = {
+  ...ECHO,
+  unit: 'µs CPU/datagram',
+  connections: 4,
+  pipeline: 32,
+  size: 1200,
+} as const;
+
+/** With the names of what they are built on. */
+function overUdp(contenders: readonly Contender[]): Contender[] {
+  const labels = { c: 'C', sock: '@sock/dgram', bun: 'Bun.udpSocket', node: 'node:dgram' };
+  return contenders.map((entry) => {
+    const { [entry.runtime]: old } = LABELS;
+    return { ...entry, label: entry.label.replace(old, labels[entry.runtime]) };
+  });
+}
 
 const GIB = 2 ** 30;
 
@@ -307,6 +324,58 @@ export const WORKLOADS: readonly Workload[] = [
       contender('node', 'relay', undefined, 'a.pipe(b).pipe(a)'),
     ],
     bars: [{ contender: 'sock', against: 'c', limit: 1.3 }],
+  },
+  {
+    ...UDP,
+    id: 'udp-echo-64',
+    title: 'UDP echo 64 B, 4 peers with 32 datagrams each under way',
+    mode: 'udp-echo',
+    size: 64,
+    contenders: overUdp([
+      contender('c', 'udp-echo', undefined, 'recvmmsg, sendmmsg'),
+      contender('sock', 'udp-echo', undefined, 'recvBatchInto, sendBatch'),
+      contender('sock', 'udp-echo', 'messages', 'recvBatch, sendBatch'),
+      contender('sock', 'udp-echo', 'single', 'recvFrom, sendTo'),
+      contender('bun', 'udp-echo'),
+      contender('node', 'udp-echo'),
+    ]),
+    bars: bars({ c: 1.4, bun: 1, node: 0.45 }),
+  },
+  {
+    ...UDP,
+    id: 'udp-send',
+    title: 'UDP send of 1200 B, 432 datagrams a question',
+    mode: 'udp-send',
+    connections: 2,
+    pipeline: 432,
+    contenders: overUdp([
+      contender('c', 'udp-send', undefined, 'UDP_SEGMENT'),
+      { ...contender('c', 'udp-send-each', undefined, 'sendmmsg'), id: 'c-each' },
+      contender('sock', 'udp-send', undefined, 'sendSegments'),
+      contender('sock', 'udp-send', 'messages', 'sendBatch'),
+      contender('bun', 'udp-send', undefined, 'sendMany'),
+      contender('node', 'udp-send'),
+    ]),
+    bars: [
+      { contender: 'sock', against: 'c', limit: 1.3 },
+      { contender: 'sock', against: 'node', limit: 0.25 },
+    ],
+  },
+  {
+    ...UDP,
+    id: 'udp-receive',
+    title: 'UDP receive of 1200 B, up to 432 under way',
+    mode: 'udp-receive',
+    connections: 8,
+    pipeline: 54,
+    contenders: overUdp([
+      contender('c', 'udp-receive', undefined, 'recvmmsg, UDP_GRO'),
+      contender('sock', 'udp-receive', undefined, 'recvBatchInto, setRecvOffload'),
+      contender('sock', 'udp-receive', 'messages', 'recvBatch'),
+      contender('bun', 'udp-receive'),
+      contender('node', 'udp-receive'),
+    ]),
+    bars: [{ contender: 'sock', against: 'c', limit: 1.5 }],
   },
   {
     kind: 'idle',
