@@ -152,7 +152,9 @@ const exchange = `
   await near.sendSegments('a'.repeat(2500), 1000);
   await near.sendSegments('b'.repeat(10), 4);
   const lengths = [];
-  while (lengths.length < 6) for (const { data } of await far.recvBatch()) lengths.push(data.length);
+  while (lengths.length < 6) {
+    for (const { data } of await far.recvBatch()) lengths.push(data.length);
+  }
   console.log(lengths.join());
   near.close();
   far.close();

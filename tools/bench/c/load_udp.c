@@ -127,8 +127,10 @@ static void send_joined(struct udp* udp, int fd) {
   for (size_t at = 0; left > 0;) {
     size_t length = left < piece ? left : piece;
     struct iovec part = {udp->burst + at, length};
-    struct msghdr message = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = sizeof control};
     if (sendmsg(fd, &message, 0) < 0) die("sendmsg");
     at += length;
     left -= length;

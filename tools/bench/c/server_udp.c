@@ -1,4 +1,5 @@
-// Datagrams in batches: echo, bulk sending and bulk receiving, with segmentation offload and without.
+// Datagrams in batches: echo, bulk sending and bulk receiving, with segmentation offload and
+// without.
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
@@ -66,7 +67,8 @@ static void answer(struct worker* worker, bool offload) {
     return;
   }
   size_t left = (size_t)asked * worker->frame_size;
-  size_t piece = offload ? PAYLOAD_MAX / worker->frame_size * worker->frame_size : worker->frame_size;
+  size_t piece =
+      offload ? PAYLOAD_MAX / worker->frame_size * worker->frame_size : worker->frame_size;
   char control[CMSG_SPACE(sizeof(uint16_t))] = {0};
   struct cmsghdr* header = (struct cmsghdr*)control;
   *header = (struct cmsghdr){
@@ -89,8 +91,12 @@ static void answer(struct worker* worker, bool offload) {
   (void)!sendmmsg(worker->listener, headers, count, 0);
 }
 
-static void answer_segments(struct worker* worker) { answer(worker, true); }
-static void answer_each(struct worker* worker) { answer(worker, false); }
+static void answer_segments(struct worker* worker) {
+  answer(worker, true);
+}
+static void answer_each(struct worker* worker) {
+  answer(worker, false);
+}
 
 // Counts what comes, and tells the sender how much that was, once for as many as the load says.
 static void count(struct worker* worker) {
