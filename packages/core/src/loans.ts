@@ -26,7 +26,13 @@ export type Cancel = (error: Error) => void;
 /** Hears once how something that was begun went; it may be at once. */
 export type Settle<T> = (error: unknown, value: T | null) => void;
 
-export function checkBorrower(value: unknown): void {
+/** Asked for every request, so what is right is seen without looking at the whole object. */
+export function checkBorrower(value: Borrower): void {
+  try {
+    if (typeof value.onClosing === 'function') return;
+  } catch {
+    // null, or a proxy that refuses to answer.
+  }
   checkFunction('borrower.onClosing', checkObject<Borrower>('borrower', value).onClosing);
 }
 

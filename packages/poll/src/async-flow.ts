@@ -18,6 +18,7 @@ export interface FlowHooks<T> {
 }
 
 type Step<T> = IteratorResult<T, undefined>;
+type Reader<T> = Pick<Deferred<Step<T>>, 'resolve' | 'reject'>;
 
 const end: IteratorReturnResult<undefined> = { value: undefined, done: true };
 
@@ -31,7 +32,7 @@ export class Flow<T> implements AsyncIterableIterator<T>, SourceSink<T> {
   #isRunning = false;
   #values: T[] = [];
   #bytes = 0;
-  readonly #readers: Deferred<Step<T>>[] = [];
+  readonly #readers: Reader<T>[] = [];
   /** Why it is to end, once the source has stopped. */
   #reason: Error | null | undefined = undefined;
   /** What is left to say once everything that came was read. */
@@ -57,10 +58,11 @@ export class Flow<T> implements AsyncIterableIterator<T>, SourceSink<T> {
       this.#isOver = true;
       return Promise.reject(error);
     }
-    const reader = defer<Step<T>>();
-    this.#readers.push(reader);
+    const step = new Promise<Step<T>>((resolve, reject) => {
+      this.#readers.push({ resolve, reject });
+    });
     this.#run();
-    return reader.promise;
+    return step;
   }
 
   async return(): Promise<Step<T>> {

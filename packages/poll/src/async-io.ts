@@ -454,6 +454,7 @@ export class AsyncIO implements RequestOwner {
   }
 
   #sendOptions(options: AsyncSendOptions | undefined, bytes: Uint8Array) {
+    if (options === undefined) return noSendOptions;
     const checked = checkOptions<AsyncSendOptions>(options, ['signal', 'zeroCopy']);
     const zeroCopy = checkBoolean('options.zeroCopy', checked.zeroCopy ?? false);
     if (zeroCopy && (this.#memory === null || bytes.buffer !== this.#memory)) {
@@ -464,7 +465,10 @@ export class AsyncIO implements RequestOwner {
   }
 }
 
+const noSendOptions = { signal: undefined, zeroCopy: false } as const;
+
 function signalOf(options: AsyncRecvOptions | undefined): AbortSignal | undefined {
+  if (options === undefined) return undefined;
   const { signal } = checkOptions<AsyncRecvOptions>(options, ['signal']);
   return checkSignal(signal, 'options.signal');
 }

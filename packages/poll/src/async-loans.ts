@@ -64,6 +64,7 @@ const verbs = ['recv', 'send', 'close'] as const;
 /** Checks what may be anything, a proxy that throws included. */
 export function checkStream(value: unknown): StreamSocket {
   try {
+    if (value instanceof Socket && typeof value.sendQueueMax === 'number') return value;
     const verbOf = value as Record<string, unknown>;
     if (typeof value === 'object' && verbs.every((verb) => typeof verbOf[verb] === 'function')) {
       return value as StreamSocket;
@@ -76,7 +77,7 @@ export function checkStream(value: unknown): StreamSocket {
 
 export function checkListener(value: unknown): Socket {
   try {
-    if (value instanceof Socket && typeof value.fd === 'number') return value;
+    if (value instanceof Socket && typeof value.sendQueueMax === 'number') return value;
   } catch {
     // What only imitates one.
   }
