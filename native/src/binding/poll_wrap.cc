@@ -90,6 +90,9 @@ napi_value js_poll_wait(napi_env env, napi_callback_info info) {
   Result<PollSet::Found> found = set->wait(args.number(1));
   if (!found.ok()) return context.fail(found.error());
   context.control(kExtra) = found.value().woken ? 1 : 0;
+  Counters& counters = context.reactor().counters();
+  counters.add(Counter::kPollWakeups);
+  counters.add(Counter::kPollEventsDispatched, found.value().count);
   return to_js(env, static_cast<int64_t>(found.value().count));
 }
 

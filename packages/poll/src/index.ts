@@ -5,6 +5,7 @@ export {
   type AsyncRecvOptions,
   type AsyncSendOptions,
 } from './async-io.js';
+export type { WakeupEvent } from './diagnostics.js';
 export { type PollBackend, PollEvents } from './poll-events.js';
 export type { Target } from './registrations.js';
 export {

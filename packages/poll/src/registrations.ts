@@ -12,6 +12,8 @@ const { Read, EdgeTriggered, OneShot } = PollEvents;
 const generationMax = 2 ** 31 - 1;
 const fdMax = 2 ** 31 - 1;
 
+const nobody: readonly never[] = [];
+
 /** A descriptor, or what has one. */
 export type Target = Pollable | number;
 
@@ -21,11 +23,15 @@ interface PollableShape {
   joinPoll?: unknown;
 }
 
-/** Checks what may be anything, a proxy that throws included. */
+/** Of what may be anything, a proxy that was revoked included. */
 function shapeOf(target: unknown): PollableShape {
   if (typeof target !== 'object' || target === null) return {};
-  const { fd, pendingRead, joinPoll } = target as PollableShape;
-  return { fd, pendingRead, joinPoll };
+  try {
+    const { fd, pendingRead, joinPoll } = target as PollableShape;
+    return { fd, pendingRead, joinPoll };
+  } catch {
+    return {};
+  }
 }
 
 export function fdOf(target: unknown): number {
@@ -177,7 +183,8 @@ export class Registrations<T extends Target, D> {
   }
 
   /** Those whose readiness the kernel cannot know; what was reported last comes last. */
-  takePending(max: number): Registration<T, D>[] {
+  takePending(max: number): readonly Registration<T, D>[] {
+    if (this.#pending.size === 0) return nobody;
     const found: Registration<T, D>[] = [];
     for (const registration of [...this.#pending]) {
       if (found.length === max) break;

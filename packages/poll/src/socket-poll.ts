@@ -11,6 +11,7 @@ import {
 } from '@sock/native';
 import { AsyncIO } from './async-io.js';
 import { CompletionWatch } from './completion-watch.js';
+import { tellWakeup } from './diagnostics.js';
 import { busyError, closedError, lastCallError } from './errors.js';
 import { closeWhenForgotten, notForgotten } from './forgotten.js';
 import { openPoll } from './open-poll.js';
@@ -51,21 +52,18 @@ export interface PollWaitOptions {
   signal?: AbortSignal | undefined;
 }
 
-interface Found<T extends Target, D> {
-  registration: Registration<T, D>;
-  events: number;
-}
-
 /** What a look at the poll came to; `over` tells a wait that it has something to return for. */
 interface Look<T extends Target, D> {
-  found: Found<T, D>[];
-  over: boolean;
+  readonly events: PollEvent<T, D>[];
+  /** Whose they are, in the same order. */
+  readonly registrations: Registration<T, D>[];
+  readonly over: boolean;
 }
 
 /** The one wait of a poll that may be under way. */
 interface Waiting<T extends Target, D> {
   endMs: number;
-  resolve: (found: Found<T, D>[]) => void;
+  resolve: (look: Look<T, D>) => void;
   reject: (error: unknown) => void;
   signal: AbortSignal | undefined;
   onAbort: () => void;
@@ -114,8 +112,9 @@ export class SocketPoll<T extends Target = Target, D = unknown> {
   readonly #words: Int32Array;
   readonly #registrations: Registrations<T, D>;
   readonly #timers: Timers;
-  readonly #onReady = { onPollReady: () => queueMicrotask(() => this.#advance()) };
-  readonly #onDeadline = { onDeadline: () => queueMicrotask(() => this.#advance()) };
+  readonly #advanceNow = () => this.#advance();
+  readonly #onReady = { onPollReady: () => queueMicrotask(this.#advanceNow) };
+  readonly #onDeadline = { onDeadline: () => queueMicrotask(this.#advanceNow) };
   #defaultTimeoutMs = Number.POSITIVE_INFINITY;
   #waiting: Waiting<T, D> | null = null;
   #closed = false;
@@ -229,7 +228,7 @@ export class SocketPoll<T extends Target = Target, D = unknown> {
   wait(timeout = this.#defaultTimeoutMs, options?: PollWaitOptions): Promise<PollEvent<T, D>[]> {
     const limitMs = checkTime('timeout', timeout, 0);
     const { signal } = checkOptions<PollWaitOptions>(options, ['signal']);
-    return this.#wait(limitMs, checkSignal(signal, 'options.signal')).then(toEvents);
+    return this.#wait(limitMs, checkSignal(signal, 'options.signal')).then(eventsOf);
   }
 
   /**
@@ -240,16 +239,16 @@ export class SocketPoll<T extends Target = Target, D = unknown> {
    * @throws `PollError` (`ERR_SOCK_BUSY` while a `wait` waits, `ERR_SOCK_CLOSED`).
    */
   waitSync(timeout = this.#defaultTimeoutMs): PollEvent<T, D>[] {
-    const endMs = monotonicMs() + checkTime('timeout', timeout, 0);
+    const endMs = endOf(checkTime('timeout', timeout, 0));
     this.#checkIdle('waitSync');
     const completions =
       this.#asyncIO === null ? null : new CompletionWatch(this.#id, this.#asyncIO);
     try {
       for (;;) {
         const processed = completions?.process() ?? 0;
-        const leftMs = processed > 0 ? 0 : Math.max(0, endMs - monotonicMs());
-        const { found, over } = this.#look(Math.min(leftMs, completions?.sliceMs ?? leftMs));
-        if (over || processed > 0 || monotonicMs() >= endMs) return toEvents(found);
+        const leftMs = processed > 0 ? 0 : untilMs(endMs);
+        const { events, over } = this.#look(Math.min(leftMs, completions?.sliceMs ?? leftMs));
+        if (over || processed > 0 || untilMs(endMs) === 0) return events;
       }
     } finally {
       completions?.end();
@@ -265,7 +264,7 @@ export class SocketPoll<T extends Target = Target, D = unknown> {
   tryWait(): PollEvent<T, D>[] {
     this.#checkIdle('tryWait');
     this.#asyncIO?.processCompletions();
-    return toEvents(this.#look(0).found);
+    return this.#look(0).events;
   }
 
   /**
@@ -359,44 +358,54 @@ export class SocketPoll<T extends Target = Target, D = unknown> {
    */
   #look(limitMs: number): Look<T, D> {
     const pending = this.#registrations.takePending(this.maxEvents);
-    const found: Found<T, D>[] = [];
+    const events: PollEvent<T, D>[] = [];
+    const registrations: Registration<T, D>[] = [];
     let woken = false;
     // With something pending, the kernel is asked every second time: neither starves the other.
     if (pending.length === 0 || this.#kernelIsNext) {
       const count = binding.pollWait(this.#id, pending.length === 0 ? limitMs : 0);
       if (count < 0) throw lastCallError(count, 'the wait failed');
       woken = binding.control[Extra] === 1;
-      this.#note(count, found);
+      this.#note(count, events, registrations);
     }
     this.#kernelIsNext = pending.length === 0 || !this.#kernelIsNext;
-    this.#addPending(pending, found);
-    const fired = this.#timers.fire();
-    const live = found.filter(({ registration }) => this.#registrations.isLive(registration));
-    return { found: live, over: live.length > 0 || woken || fired > 0 };
+    if (pending.length > 0) this.#addPending(pending, events, registrations);
+    const timers = this.#timers.isEmpty ? 0 : this.#timers.fire();
+    if (timers > 0) this.#dropStale(events, registrations);
+    const over = events.length > 0 || timers > 0 || woken;
+    if (over) tellWakeup(this.backend, events.length, timers);
+    return { events, registrations, over };
   }
 
   /** Reads what the addon has written, leaving out what is stale. */
-  #note(count: number, found: Found<T, D>[]): void {
+  #note(count: number, events: PollEvent<T, D>[], registrations: Registration<T, D>[]): void {
     const words = this.#words;
     for (let at = 0; at < count * wordsPerEvent; at += wordsPerEvent) {
       const index = words[at] as number;
       const registration = this.#registrations.find(index, words[at + 1] as number);
       if (registration === undefined) continue;
-      const events = reportedOf(words[at + 2] as number, registration.events);
-      if (events === 0) continue;
-      found.push({ registration, events });
+      const bits = reportedOf(words[at + 2] as number, registration.events);
+      if (bits === 0) continue;
+      events.push({ socket: registration.target, events: bits, data: registration.data });
+      registrations.push(registration);
       if (registration.has(OneShot)) registration.spent = true;
     }
   }
 
-  #addPending(pending: Registration<T, D>[], found: Found<T, D>[]): void {
-    const reported = new Map(found.map((one) => [one.registration, one]));
+  #addPending(
+    pending: readonly Registration<T, D>[],
+    events: PollEvent<T, D>[],
+    registrations: Registration<T, D>[],
+  ): void {
+    const places = new Map(registrations.map((registration, place) => [registration, place]));
     for (const registration of pending) {
-      const known = reported.get(registration);
-      if (known !== undefined) {
-        known.events |= Read;
-      } else if (found.length < this.maxEvents) {
-        found.push({ registration, events: Read });
+      const { target: socket, data } = registration;
+      const place = places.get(registration);
+      if (place !== undefined) {
+        events[place] = { socket, events: (events[place]?.events ?? 0) | Read, data };
+      } else if (events.length < this.maxEvents) {
+        events.push({ socket, events: Read, data });
+        registrations.push(registration);
         if (registration.has(OneShot)) this.#registrations.unwatchSpent(registration);
       } else {
         this.#registrations.notePending(registration);
@@ -404,7 +413,19 @@ export class SocketPoll<T extends Target = Target, D = unknown> {
     }
   }
 
-  #wait(limitMs: number, signal: AbortSignal | undefined): Promise<Found<T, D>[]> {
+  /** What the callbacks of timers have removed or closed. */
+  #dropStale(events: PollEvent<T, D>[], registrations: Registration<T, D>[]): void {
+    let kept = 0;
+    for (const [place, registration] of registrations.entries()) {
+      if (!this.#registrations.isLive(registration)) continue;
+      registrations[kept] = registration;
+      events[kept++] = events[place] as PollEvent<T, D>;
+    }
+    registrations.length = kept;
+    events.length = kept;
+  }
+
+  #wait(limitMs: number, signal: AbortSignal | undefined): Promise<Look<T, D>> {
     if (this.#closed) return Promise.reject(closedError());
     if (this.#waiting !== null) return Promise.reject(busyError('wait'));
     if (signal?.aborted) return Promise.reject(new AbortError(signal));
@@ -412,7 +433,7 @@ export class SocketPoll<T extends Target = Target, D = unknown> {
       const onAbort = (): void => {
         if (signal !== undefined) this.#settle()?.reject(new AbortError(signal));
       };
-      const endMs = monotonicMs() + limitMs;
+      const endMs = endOf(limitMs);
       this.#waiting = { endMs, resolve, reject, signal, onAbort, deadlineId: -1 };
       signal?.addEventListener('abort', onAbort, { once: true });
       this.#arm(limitMs === 0);
@@ -442,7 +463,8 @@ export class SocketPoll<T extends Target = Target, D = unknown> {
   #watchDeadline(): void {
     const waiting = this.#waiting;
     if (waiting === null) return;
-    const atMs = Math.min(waiting.endMs, this.#timers.nextMs);
+    const timersMs = this.#timers.isEmpty ? Number.POSITIVE_INFINITY : this.#timers.nextMs;
+    const atMs = Math.min(waiting.endMs, timersMs);
     if (atMs === Number.POSITIVE_INFINITY) return;
     if (waiting.deadlineId < 0) waiting.deadlineId = takeDeadlineId(this.#onDeadline);
     setDeadline(waiting.deadlineId, atMs);
@@ -461,7 +483,7 @@ export class SocketPoll<T extends Target = Target, D = unknown> {
     }
     // A timer's callback may have closed the poll.
     if (this.#waiting !== waiting) return;
-    if (look.over || monotonicMs() >= waiting.endMs) this.#settle()?.resolve(look.found);
+    if (look.over || untilMs(waiting.endMs) === 0) this.#settle()?.resolve(look);
     else this.#arm(false);
   }
 
@@ -490,18 +512,22 @@ export class SocketPoll<T extends Target = Target, D = unknown> {
 
   async *#iterate(signal: AbortSignal | undefined): AsyncGenerator<PollEvent<T, D>, undefined> {
     while (!this.#closed) {
-      for (const one of await this.#waitUnlessClosed(signal)) {
+      const look = await this.#waitUnlessClosed(signal);
+      if (look === null) return;
+      for (const [place, registration] of look.registrations.entries()) {
         if (signal?.aborted) throw new AbortError(signal);
-        if (this.#registrations.isLive(one.registration)) yield toEvent(one);
+        if (!this.#registrations.isLive(registration)) continue;
+        const { events } = look.events[place] as PollEvent<T, D>;
+        yield { socket: registration.target, events, data: registration.data };
       }
     }
   }
 
-  async #waitUnlessClosed(signal: AbortSignal | undefined): Promise<Found<T, D>[]> {
+  async #waitUnlessClosed(signal: AbortSignal | undefined): Promise<Look<T, D> | null> {
     try {
       return await this.#wait(Number.POSITIVE_INFINITY, signal);
     } catch (error) {
-      if (this.#closed) return [];
+      if (this.#closed) return null;
       throw error;
     }
   }
@@ -516,10 +542,15 @@ export class SocketPoll<T extends Target = Target, D = unknown> {
   }
 }
 
-function toEvent<T extends Target, D>({ registration, events }: Found<T, D>): PollEvent<T, D> {
-  return { socket: registration.target, events, data: registration.data };
+/** When a wait of that length is over. Reading the clock is a crossing, spared without a limit. */
+function endOf(limitMs: number): number {
+  return limitMs === Number.POSITIVE_INFINITY ? limitMs : monotonicMs() + limitMs;
 }
 
-function toEvents<T extends Target, D>(found: Found<T, D>[]): PollEvent<T, D>[] {
-  return found.map(toEvent);
+function untilMs(endMs: number): number {
+  return endMs === Number.POSITIVE_INFINITY ? endMs : Math.max(0, endMs - monotonicMs());
+}
+
+function eventsOf<T extends Target, D>({ events }: Look<T, D>): PollEvent<T, D>[] {
+  return events;
 }

@@ -1,7 +1,7 @@
 /** Timers of a poll: entries of its heap of deadlines, fired by its waits. */
 import { AsyncResource } from 'node:async_hooks';
 import { monotonicMs, TimerError } from '@sock/core';
-import { binding, checkDuration } from '@sock/native';
+import { binding, checkDuration, count } from '@sock/native';
 
 /**
  * Where a timer stands. `due` is between being taken from the heap and its callback: the callbacks
@@ -178,6 +178,11 @@ export class Timers {
     return id;
   }
 
+  /** Whether none is pending, due or paused. */
+  get isEmpty(): boolean {
+    return this.#timers.length === this.#freeIds.length;
+  }
+
   release(id: number): void {
     this.#timers[id] = undefined;
     this.#freeIds.push(id);
@@ -208,6 +213,7 @@ export class Timers {
     }
     let fired = 0;
     for (const timer of due) if (timer.fire(nowMs)) fired++;
+    if (fired > 0) count('timers_fired', fired);
     return fired;
   }
 

@@ -1,5 +1,15 @@
 import { binding, checkInteger, invalidType } from '@sock/native';
 
+/** What may be anything, a proxy that was revoked included. */
+function idOf(waker: unknown): unknown {
+  try {
+    if (typeof waker === 'object' && waker !== null) return (waker as { id?: unknown }).id;
+  } catch {
+    // As nothing that has an id.
+  }
+  throw invalidType('waker', 'a Waker, or a copy of one', waker);
+}
+
 /**
  * Wakes a poll from any thread of this process. It is nothing but a number, so it can be posted to
  * a worker, which makes a waker of what arrives.
@@ -19,10 +29,7 @@ export class Waker {
    * @throws TypeError or RangeError when it is neither.
    */
   constructor(waker: { readonly id: number }) {
-    if (typeof waker !== 'object' || waker === null) {
-      throw invalidType('waker', 'a Waker, or a copy of one', waker);
-    }
-    this.id = checkInteger('waker.id', waker.id, 1, Number.MAX_SAFE_INTEGER);
+    this.id = checkInteger('waker.id', idOf(waker), 1, Number.MAX_SAFE_INTEGER);
   }
 
   /**

@@ -45,6 +45,7 @@ function program(runtime: Runtime, isIdle: boolean, isDatagrams: boolean): strin
       return [bunProgram() ?? 'bun', join(ROOT, `servers/${name}.mjs`)];
     case 'node':
     case 'sock':
+    case 'poll':
       return [
         process.execPath,
         '--expose-gc',

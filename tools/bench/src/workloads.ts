@@ -2,7 +2,7 @@ import { BREAKER_WORKLOADS, type BreakerWorkload } from './breaker-workloads.js'
 import { LOOKUP_WORKLOADS, type LookupWorkload } from './lookup-workloads.js';
 
 /** What runs a contender: our C servers, Node with its own `net`, Bun, or Node with @sock/core. */
-export type Runtime = 'c' | 'node' | 'bun' | 'sock';
+export type Runtime = 'c' | 'node' | 'bun' | 'sock' | 'poll';
 
 export interface Contender {
   /** Unique inside its workload. */
@@ -77,6 +77,7 @@ export type Workload =
 const LABELS: Record<Runtime, string> = {
   c: 'C epoll',
   sock: '@sock/core',
+  poll: '@sock/poll',
   bun: 'Bun.listen',
   node: 'node:net',
 };
@@ -154,6 +155,23 @@ const FILE = {
   connections: 1,
   size: GIB,
 } as const;
+
+/** A loop around a SocketPoll, with the forms that do not wait. */
+const POLL_WORKLOADS: readonly LoadWorkload[] = [64, 16384].flatMap((size) =>
+  [64, 1000].map((connections) => ({
+    ...ECHO,
+    id: `poll-${size}-${connections}`,
+    title: `Poll loop: echo ${size} B, ${connections} connections`,
+    size,
+    connections,
+    contenders: [
+      contender('c', 'echo'),
+      contender('poll', 'echo', 'wait', 'wait()'),
+      contender('poll', 'echo', 'sync', 'waitSync() of a worker'),
+    ],
+    bars: [...bars({ c: 1.2 }, 'poll-wait'), ...bars({ c: 1.2 }, 'poll-sync')],
+  })),
+);
 
 /** io_uring beside epoll, each in C and in ours: where it pays, and where it does not. */
 const URING_WORKLOADS: readonly LoadWorkload[] = [64, 4096].flatMap((size) =>
@@ -387,6 +405,7 @@ export const WORKLOADS: readonly Workload[] = [
     contenders: everyone('idle'),
     bars: [{ contender: 'sock', limit: 1024 }],
   },
+  ...POLL_WORKLOADS,
   ...LOOKUP_WORKLOADS,
   ...BREAKER_WORKLOADS,
   {
