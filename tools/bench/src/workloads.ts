@@ -137,7 +137,13 @@ const UDP = {
 
 /** With the names of what they are built on. */
 function overUdp(contenders: readonly Contender[]): Contender[] {
-  const labels = { c: 'C', sock: '@sock/dgram', bun: 'Bun.udpSocket', node: 'node:dgram' };
+  const labels: Record<Runtime, string> = {
+    ...LABELS,
+    c: 'C',
+    sock: '@sock/dgram',
+    bun: 'Bun.udpSocket',
+    node: 'node:dgram',
+  };
   return contenders.map((entry) => {
     const { [entry.runtime]: old } = LABELS;
     return { ...entry, label: entry.label.replace(old, labels[entry.runtime]) };
