@@ -4,6 +4,7 @@ import { listen } from '@sock/core';
 import type { Effort } from '../effort.js';
 import type { Line } from '../line.js';
 import { comebackLine } from './comeback.js';
+import { datagramsLine } from './datagrams.js';
 import { echo, exchangeLine, pages } from './exchange.js';
 import { limitedLine } from './limited.js';
 import { passedLine } from './passed.js';
@@ -44,6 +45,7 @@ export function linesIn(folder: string, effort: Effort): readonly Line[] {
     relayLine(folder, effort),
     limitedLine(effort),
     passedLine(folder, effort),
+    datagramsLine(effort),
     raceLine(),
     comebackLine(),
   ];
