@@ -1,3 +1,4 @@
+import { describeWithPeers } from '@sock/testing';
 import { expectOutput, run } from './example.js';
 
 describe('of polling, the example', () => {
@@ -11,5 +12,19 @@ describe('of polling, the example', () => {
 
   it('timers tick, and put off a timeout', async () => {
     expectOutput(await run('timers'), ['3 ticks, and 1 second left']);
+  });
+
+  it('tcp-proxy carries both ways', async () => {
+    expectOutput(await run('tcp-proxy'), [
+      'the server got 16777216 bytes',
+      'the client got welcome',
+      'both sides are closed',
+    ]);
+  });
+});
+
+describeWithPeers(['python3'], 'of polling, the example with Python', () => {
+  it('log-follower waits for a file and for a socket', async () => {
+    expectOutput(await run('log-follower'), ['started', 'the operator says stop']);
   });
 });
