@@ -8,6 +8,7 @@ describeWithPeers(['io_uring'], 'where there is io_uring', () => {
   describeIterations('io_uring');
 
   it('is what is taken unless told', () => {
+    expect(AsyncIO.isAvailable).toBe(true);
     const io = new AsyncIO();
     expect(io.backendName).toBe('io_uring');
     io.close();
