@@ -38,7 +38,15 @@ export type {
 export { type IpAddress, parseIp } from './ip-address.js';
 export type { KeepAlive, KeepAliveOptions } from './keep-alive.js';
 export { type ListenOptions, listen } from './listen.js';
-export type { AcceptLoan, Borrower, ReadLoan, WriteLoan } from './loans.js';
+export type {
+  AcceptLoan,
+  Borrower,
+  Cancel,
+  Closeable,
+  ReadLoan,
+  Settle,
+  WriteLoan,
+} from './loans.js';
 export type {
   Credentials,
   HasFd,

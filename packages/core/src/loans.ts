@@ -39,7 +39,9 @@ export function checkBorrower(value: Borrower): void {
 abstract class Loan {
   /** Of the addon's socket. */
   readonly slot: number;
+  /** Tells it from others that have had its slot. */
   readonly generation: number;
+  /** @internal */
   protected readonly endpoint: Endpoint;
   private readonly borrower: Borrower;
 
@@ -150,8 +152,14 @@ export class WriteLoan extends Loan {
   }
 }
 
+/** What is accepted, as far as that matters here. */
+export interface Closeable {
+  /** Closes it at once. */
+  close(): void;
+}
+
 /** The accepting half of a listening socket. */
-export class AcceptLoan<T extends { close(): void }> extends Loan {
+export class AcceptLoan<T extends Closeable> extends Loan {
   private readonly acceptor: Acceptor<T>;
 
   constructor(endpoint: Endpoint, acceptor: Acceptor<T>, borrower: Borrower) {

@@ -12,7 +12,7 @@ import { Flow } from './async-flow.js';
 import type { Line } from './async-line.js';
 import { Lines } from './async-lines.js';
 import { checkListener, checkStream } from './async-loans.js';
-import { type AnyLine, Request, type RequestCallback, type RequestOwner } from './async-request.js';
+import { type AnyLine, Request, type RequestCallback } from './async-request.js';
 import { closeRingWhenForgotten, ringNotForgotten } from './forgotten.js';
 import { openEngine, ringIsAvailable } from './open-engine.js';
 
@@ -87,7 +87,7 @@ const backends: readonly AsyncBackend[] = ['io_uring', 'kqueue', 'edge-triggered
  * ```
  * @see io_uring(7)
  */
-export class AsyncIO implements RequestOwner {
+export class AsyncIO {
   /** What carries out the requests. */
   readonly backendName: AsyncBackend;
   readonly #engine: Engine;
@@ -99,6 +99,15 @@ export class AsyncIO implements RequestOwner {
   readonly #processSettled = (): void => {
     this.#isScheduled = false;
     this.#callBack(Number.POSITIVE_INFINITY);
+  };
+  readonly #onSettled = (request: Request): void => {
+    this.#requests.delete(request.id);
+    this.#settled.push(request);
+    if (!this.#isScheduled) {
+      this.#isScheduled = true;
+      queueMicrotask(this.#processSettled);
+    }
+    request.line.onSettled(request);
   };
   #lastId = 0;
   #memory: ArrayBuffer | null = null;
@@ -356,17 +365,6 @@ export class AsyncIO implements RequestOwner {
     await this.#idle.promise;
   }
 
-  /** @internal */
-  onSettled(request: Request): void {
-    this.#requests.delete(request.id);
-    this.#settled.push(request);
-    if (!this.#isScheduled) {
-      this.#isScheduled = true;
-      queueMicrotask(this.#processSettled);
-    }
-    request.line.onSettled(request);
-  }
-
   #callBack(max: number): number {
     let count = 0;
     // Those that settle meanwhile have their turn too: a socket has a limit of its own.
@@ -394,7 +392,15 @@ export class AsyncIO implements RequestOwner {
   ): Request {
     if (this.#closed) throw asyncClosedError();
     const id = ++this.#lastId;
-    const request = new Request(this, line, id, subject, isRegistered, callback, keepsContext);
+    const request = new Request(
+      this.#onSettled,
+      line,
+      id,
+      subject,
+      isRegistered,
+      callback,
+      keepsContext,
+    );
     this.#requests.set(id, request);
     try {
       line.add(request);

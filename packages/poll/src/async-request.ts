@@ -36,11 +36,6 @@ export interface AnyLine {
   onSettled(request: Request): void;
 }
 
-/** Hears that a request has its outcome. */
-export interface RequestOwner {
-  onSettled(request: Request): void;
-}
-
 export class Request implements CompletionSink {
   readonly id: number;
   /** What is sent, or how much is received at most. */
@@ -48,7 +43,8 @@ export class Request implements CompletionSink {
   /** Whether what is sent lies in memory that is registered with the ring. */
   readonly isRegistered: boolean;
   readonly line: AnyLine;
-  readonly #owner: RequestOwner;
+  /** Hears that it has its outcome. */
+  readonly #onSettled: (request: Request) => void;
   readonly #callback: RequestCallback;
   /** Of callbacks; a promise keeps its context by itself. */
   readonly #resource: AsyncResource | null;
@@ -64,7 +60,7 @@ export class Request implements CompletionSink {
   translate: Translate | null = null;
 
   constructor(
-    owner: RequestOwner,
+    onSettled: (request: Request) => void,
     line: AnyLine,
     id: number,
     subject: Uint8Array | number,
@@ -72,7 +68,7 @@ export class Request implements CompletionSink {
     callback: RequestCallback,
     keepsContext: boolean,
   ) {
-    this.#owner = owner;
+    this.#onSettled = onSettled;
     this.line = line;
     this.id = id;
     this.subject = subject;
@@ -99,7 +95,7 @@ export class Request implements CompletionSink {
     this.#isOver = true;
     this.#error = error;
     this.#value = value;
-    this.#owner.onSettled(this);
+    this.#onSettled(this);
   }
 
   /** What the callback throws concerns nobody else. */
