@@ -83,7 +83,8 @@ export abstract class BatchSocket extends DatagramIO {
    * @param data Of any length up to 2^30 bytes.
    * @param segmentSize Bytes of a datagram, 1 to 65,507, the last of which may be shorter. What
    * does not fit into the path's packets is not cut by the kernel.
-   * @param host, port As for {@link sendTo}; without them, to the peer of a connected socket.
+   * @param host As for {@link sendTo}; without it, to the peer of a connected socket.
+   * @param port With the host: 1 to 65,535.
    * @param options `timeout` (ms; default the socket's {@link setTimeout}) and `signal`.
    * @returns Resolves when all have gone.
    *

@@ -97,7 +97,8 @@ export class DatagramSender {
    * Sends one datagram, some time in this turn.
    *
    * @param data Bytes, which are copied, or a string sent as UTF-8.
-   * @param address, port Where to, if not where everything goes.
+   * @param address Where to, if not where everything goes.
+   * @param port With the address: 1 to 65,535.
    * @throws TypeError; RangeError when it is longer than a datagram, or than `size`.
    * `DatagramError` (`ERR_SOCK_CLOSED`) after {@link close}.
    */

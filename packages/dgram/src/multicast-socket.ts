@@ -69,8 +69,9 @@ export abstract class MulticastSocket extends TunableSocket {
   /**
    * Receives what one source sends to a group; several sources may be joined, one by one.
    *
-   * @param group, iface As for {@link joinMulticast}.
+   * @param group As for {@link joinMulticast}.
    * @param source A literal address of the socket's family.
+   * @param iface As for {@link joinMulticast}.
    * @throws As {@link joinMulticast}; `EINVAL` when it has joined the group for everybody.
    * @see RFC 4607
    */
