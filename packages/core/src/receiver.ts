@@ -142,6 +142,14 @@ export class Receiver extends OperationQueue<ReceiveOperation> implements ByteSo
     return got === -EAGAIN ? null : this.throwFor(got);
   }
 
+  /** The same into the front of a view: a count. */
+  tryView(view: Uint8Array, verb: string): number | null {
+    this.checkIdle(verb);
+    const got = this.readInto(view, 0, false);
+    if (got > 0) return got;
+    return got === -EAGAIN ? null : this.throwFor(got);
+  }
+
   /**
    * One attempt of an operation with memory of its own, that nobody waits for: a count, or null
    * when there is nothing yet. Throws at the end.

@@ -151,6 +151,18 @@ export class Sender extends OperationQueue<SendOperation | ShutdownOperation> {
     });
   }
 
+  /** Without waiting: a count, or null when the kernel takes nothing or others are ahead. */
+  tryBytes(bytes: Uint8Array): number | null {
+    if (this.lent) throw lentError('a send');
+    this.flush();
+    if (this.head !== null) return null;
+    if (bytes.length === 0) return 0;
+    const sent = this.attempt(bytes, 0, bytes.length, false);
+    if (sent >= 0) return sent;
+    if (sent === -EAGAIN) return null;
+    throw sendError(sent, 0, 'send');
+  }
+
   /**
    * One attempt at what is left of an operation that nobody waits for: a count, or null when the
    * kernel takes nothing or others are ahead.

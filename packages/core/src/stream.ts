@@ -33,12 +33,7 @@ import {
 import { checkBorrower, ReadLoan, WriteLoan } from './loans.js';
 import { monotonicMs } from './monotonic.js';
 import type { OperationOptions } from './operation.js';
-import {
-  type ReceiveOperation,
-  StepOperation,
-  ViewOperation,
-  WholeOperation,
-} from './receive-operations.js';
+import { type ReceiveOperation, StepOperation, WholeOperation } from './receive-operations.js';
 import { Receiver } from './receiver.js';
 import { SendOperation } from './send-operations.js';
 import { Sender } from './sender.js';
@@ -177,9 +172,9 @@ export abstract class Stream {
    * sends are queued. Throws what {@link send} rejects with.
    */
   trySend(data: Data): number | null {
-    const operation = sendOf(toBytes(data), false);
+    const bytes = toBytes(data);
     this.checkReady();
-    return this.sending().tryOnce(operation);
+    return this.sending().tryBytes(bytes);
   }
 
   /**
@@ -499,7 +494,7 @@ export abstract class Stream {
     const receiver = this.receiving();
     return typeof wanted === 'number'
       ? receiver.tryChunk(wanted, verb)
-      : receiver.tryOnce(new ViewOperation(unawaited, unawaited, wanted), verb);
+      : receiver.tryView(wanted, verb);
   }
 
   /** @internal Blocks until the operation, which nobody waits for, has enough. */
