@@ -5,9 +5,9 @@ import * as cockatiel from 'cockatiel';
 import Opossum from 'opossum';
 
 const { values } = parseArgs({
-  options: { work: { type: 'string' }, by: { type: 'string' }, calls: { type: 'string' } },
+  options: { work: { type: 'string' }, by: { type: 'string' }, count: { type: 'string' } },
 });
-const calls = Number(values.calls);
+const calls = Number(values.count);
 const resetMs = 3_600_000;
 
 let count = 0;

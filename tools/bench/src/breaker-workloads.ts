@@ -1,26 +1,19 @@
-import type { Bar, Contender } from './workloads.js';
-
-/** Calls through a circuit breaker, in one process, which says itself what they cost. */
-export interface BreakerWorkload {
-  readonly kind: 'breaker';
-  readonly id: string;
-  readonly title: string;
-  readonly unit: string;
-  readonly contenders: readonly Contender[];
-  readonly bars: readonly Bar[];
-  /** What is called: an async function that succeeds, or a breaker that is open. */
-  readonly work: 'success' | 'open';
-  readonly calls: number;
-}
+import type { ScriptWorkload } from './script.js';
 
 const sock = { id: 'sock', label: 'CircuitBreaker', runtime: 'sock' } as const;
 const cockatiel = { id: 'cockatiel', label: 'cockatiel', runtime: 'node' } as const;
 const opossum = { id: 'opossum', label: 'opossum', runtime: 'node' } as const;
 const bare = { id: 'bare', label: 'without a breaker', runtime: 'node' } as const;
 
-const CALLS = { kind: 'breaker', unit: 'ns CPU/call', calls: 1_000_000 } as const;
+const CALLS = {
+  kind: 'script',
+  script: 'breaker',
+  unit: 'ns CPU/call',
+  count: 1_000_000,
+} as const;
 
-export const BREAKER_WORKLOADS: readonly BreakerWorkload[] = [
+/** Calls through a circuit breaker: of an async function that succeeds, or refused. */
+export const BREAKER_WORKLOADS: readonly ScriptWorkload[] = [
   {
     ...CALLS,
     id: 'breaker',
@@ -37,7 +30,7 @@ export const BREAKER_WORKLOADS: readonly BreakerWorkload[] = [
     id: 'breaker-open',
     title: 'Calls that an open breaker refuses, one after the other',
     work: 'open',
-    calls: 100_000,
+    count: 100_000,
     contenders: [sock, cockatiel, opossum],
     // It is the making of an error that is measured; ours knows its class across copies, and more.
     bars: [

@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { benchFile } from './bench-file.js';
-import { sampleBreaker } from './breaker.js';
 import {
   LOAD_PROGRAM,
   PACKAGE_ROOT,
@@ -24,6 +23,7 @@ import {
   readReady,
   readServerStats,
 } from './records.js';
+import { sampleScript } from './script.js';
 import { median } from './statistics.js';
 import type {
   Contender,
@@ -212,7 +212,7 @@ export async function measure(
   if (workload.kind === 'idle') return sampleIdle(contender, workload, settings);
   if (workload.kind === 'import') return sampleImport(workload, settings);
   if (workload.kind === 'lookup') return sampleLookup(contender, workload, settings);
-  if (workload.kind === 'breaker') return sampleBreaker(contender, workload, settings);
+  if (workload.kind === 'script') return sampleScript(contender, workload, settings);
   if (workload.mode === 'file') return sampleFile(contender, workload, settings);
   if (workload.transport === 'unix') return sampleUnix(contender, workload, settings);
   return sampleLoad(contender, workload, settings, {});

@@ -1,5 +1,7 @@
-import { BREAKER_WORKLOADS, type BreakerWorkload } from './breaker-workloads.js';
+import { BREAKER_WORKLOADS } from './breaker-workloads.js';
 import { LOOKUP_WORKLOADS, type LookupWorkload } from './lookup-workloads.js';
+import { POLL_COST_WORKLOADS } from './poll-cost-workloads.js';
+import type { ScriptWorkload } from './script.js';
 
 /** What runs a contender: our C servers, Node with its own `net`, Bun, or Node with @sock/core. */
 export type Runtime = 'c' | 'node' | 'bun' | 'sock' | 'poll';
@@ -72,7 +74,7 @@ export type Workload =
   | IdleWorkload
   | ImportWorkload
   | LookupWorkload
-  | BreakerWorkload;
+  | ScriptWorkload;
 
 const LABELS: Record<Runtime, string> = {
   c: 'C epoll',
@@ -412,6 +414,7 @@ export const WORKLOADS: readonly Workload[] = [
     bars: [{ contender: 'sock', limit: 1024 }],
   },
   ...POLL_WORKLOADS,
+  ...POLL_COST_WORKLOADS,
   ...LOOKUP_WORKLOADS,
   ...BREAKER_WORKLOADS,
   {
@@ -438,6 +441,6 @@ export function shrink(workload: Workload): Workload {
     const few = (count: number): number => Math.min(count, 4);
     return { ...workload, lookups: few(lookups), names: few(names), inFlight: few(inFlight) };
   }
-  if (workload.kind === 'breaker') return { ...workload, calls: 100 };
+  if (workload.kind === 'script') return { ...workload, count: 100 };
   return { ...workload, pairs: 1 };
 }
