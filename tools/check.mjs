@@ -83,7 +83,7 @@ function ctest(folder, sanitize) {
 }
 
 /** Jest waits for whatever its tests leave open, and so would we. Then it has failed. */
-const jestLimitMs = 12 * 60_000;
+const jestLimitMs = 20 * 60_000;
 
 /** How a run of Jest ended, with its report. */
 function runJest(args, more) {
