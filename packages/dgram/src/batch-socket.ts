@@ -1,8 +1,8 @@
 /** Many datagrams by one system call. */
 import type { Data, OperationOptions, SyncOptions } from '@sock/core';
 import { checkArray, checkInteger, checkOptions } from '@sock/native';
-import { checkBatch, DatagramBatch, joinedRoom } from './batch.js';
-import { DatagramIO } from './datagram-io.js';
+import { checkBatch, checkRooms, type DatagramBatch, isBatch, joinedRoom } from './batch.js';
+import { DatagramIO, nothing } from './datagram-io.js';
 import { DatagramSender, type DatagramSenderOptions } from './datagram-sender.js';
 import type { Datagram, ReceivedDatagram } from './datagrams.js';
 import { checkSegments, type Outgoing, outgoing, pack, type Target } from './outgoing.js';
@@ -13,7 +13,10 @@ const roomDefault = 2_048;
 
 /** Options of a receive of many datagrams. */
 export interface ReceiveBatchOptions extends OperationOptions {
-  /** Room for each, 0 to 2^24 bytes; default 2,048. What is longer has `truncated` set. */
+  /**
+   * Room for each, 0 to 2^24 bytes; default 2,048. What is longer has `truncated` set. All together
+   * may have 2 GiB, about.
+   */
   size?: number | undefined;
 }
 
@@ -47,20 +50,21 @@ export abstract class BatchSocket extends DatagramIO {
     datagrams: readonly Datagram[] | DatagramBatch,
     options?: OperationOptions,
   ): Promise<number> {
-    const out = this.outgoing(datagrams);
+    // Before anything is packed: options may have getters, which may send as well.
     const limits = this.limitsOf(options);
+    const out = this.outgoing(datagrams);
     const refusal = this.refusal(limits);
     if (refusal !== undefined) return refusal;
     if (out.count === 0) return Promise.resolve(0);
     const sent = this.submit(out, limits);
-    if (!(datagrams instanceof DatagramBatch) || datagrams.length === datagrams.filled) return sent;
+    if (!isBatch(datagrams) || datagrams.length === datagrams.filled) return sent;
     return sent.then((entries) => datagrams.datagramsIn(entries));
   }
 
   /** Blocks this thread's event loop: {@link sendBatch}, waiting up to `timeout`. */
   sendBatchSync(datagrams: readonly Datagram[] | DatagramBatch, options?: SyncOptions): number {
-    const out = this.outgoing(datagrams);
     const countdown = this.countdown(options);
+    const out = this.outgoing(datagrams);
     return out.count === 0 ? 0 : this.datagramsOf(datagrams, this.submitSync(out, countdown));
   }
 
@@ -104,11 +108,11 @@ export abstract class BatchSocket extends DatagramIO {
     const target = host === undefined ? undefined : this.targetOf(host, port);
     const refusal = this.refusal(limits);
     if (refusal !== undefined) return refusal;
-    const send = async (to: Target | undefined): Promise<void> => {
-      await this.submit(outgoing(bytes, to, this.traits, segmentSize), limits);
-    };
-    if (host === undefined || target !== undefined) return send(target);
-    return this.resolve(host, port as number, limits).then(send);
+    const sent =
+      host === undefined || target !== undefined
+        ? this.sendOne(bytes, target, limits, segmentSize)
+        : this.sendToName(bytes, host, port as number, limits, segmentSize);
+    return sent.then(nothing);
   }
 
   /** Blocks this thread's event loop: {@link sendSegments}, waiting up to `timeout`. */
@@ -143,7 +147,7 @@ export abstract class BatchSocket extends DatagramIO {
     checkInteger('max', max, 1, batchMax);
     const { size, ...rest } = checkBatchOptions(options);
     const limits = this.limitsOf(options === undefined ? undefined : rest);
-    const room = this.roomOf(size);
+    const room = this.roomOf(size, max);
     return this.receive(
       limits,
       (resolve, reject) => new MessagesOperation(resolve, reject, max, room),
@@ -154,7 +158,7 @@ export abstract class BatchSocket extends DatagramIO {
   recvBatchSync(max = 64, options?: ReceiveBatchSyncOptions): ReceivedDatagram[] {
     checkInteger('max', max, 1, batchMax);
     const { size, ...rest } = checkBatchOptions(options);
-    const operation = new MessagesOperation(unawaited, unawaited, max, this.roomOf(size));
+    const operation = new MessagesOperation(unawaited, unawaited, max, this.roomOf(size, max));
     return this.receiveSync(operation, rest, 'recvBatchSync');
   }
 
@@ -162,7 +166,7 @@ export abstract class BatchSocket extends DatagramIO {
   tryRecvBatch(max = 64, options?: Pick<ReceiveBatchOptions, 'size'>): ReceivedDatagram[] | null {
     checkInteger('max', max, 1, batchMax);
     const { size } = checkOptions<Pick<ReceiveBatchOptions, 'size'>>(options, ['size']);
-    const operation = new MessagesOperation(unawaited, unawaited, max, this.roomOf(size));
+    const operation = new MessagesOperation(unawaited, unawaited, max, this.roomOf(size, max));
     return this.tryReceive(operation, 'tryRecvBatch');
   }
 
@@ -209,24 +213,31 @@ export abstract class BatchSocket extends DatagramIO {
   }
 
   private outgoing(datagrams: unknown): Outgoing {
-    if (datagrams instanceof DatagramBatch) {
+    if (isBatch(datagrams)) {
       const { buffer: memory, entries, filled: count } = datagrams;
       return { memory, entries, count };
     }
-    const list = Array.isArray(datagrams)
-      ? (datagrams as Datagram[])
-      : (checkArray('datagrams', datagrams, 'an array or a DatagramBatch') as Datagram[]);
-    return pack(list, this.traits, 'datagrams');
+    return pack(checkList(datagrams), this.traits, 'datagrams');
   }
 
   private datagramsOf(datagrams: unknown, entries: number): number {
-    return datagrams instanceof DatagramBatch ? datagrams.datagramsIn(entries) : entries;
+    return isBatch(datagrams) ? datagrams.datagramsIn(entries) : entries;
   }
 
-  private roomOf(size: number | undefined): number {
-    if (size !== undefined) return this.checkRoom(size);
+  private roomOf(size: number | undefined, max: number): number {
+    if (size !== undefined) return checkRooms('size', size, max);
     return this.traits.joins ? joinedRoom : roomDefault;
   }
+}
+
+/** An array as it is, without the copy that others make: it is read at once. */
+function checkList(value: unknown): readonly Datagram[] {
+  try {
+    if (Array.isArray(value)) return value as Datagram[];
+  } catch {
+    // A proxy that was revoked; below are the words for it.
+  }
+  return checkArray('datagrams', value, 'an array or a DatagramBatch') as Datagram[];
 }
 
 function checkBatchOptions(options: unknown): ReceiveBatchOptions {

@@ -9,6 +9,7 @@ import {
 } from '@sock/native';
 import { destinationOf, hostOf, portOf, sourceOf } from './addresses.js';
 import type { Arrival, ReceivedDatagram } from './datagrams.js';
+import { detachedError } from './errors.js';
 
 const { Dropped, Flags, Segment, Time, Tos, Ttl } = DatagramWord;
 const wordsPerPlace = 3;
@@ -18,6 +19,12 @@ export const segmentsMax = 128;
 export const joinedRoom = 65_535;
 /** Places for the bytes begin at lines of the cache that differ, or they would evict each other. */
 const cacheLine = 64;
+
+/** Room for each of so many datagrams. */
+export function checkRooms(name: string, size: unknown, max: number): number {
+  const allMax = Math.floor((2 ** 31 - 1) / max) - 2 * cacheLine;
+  return checkInteger(name, size, 0, Math.min(2 ** 24, allMax));
+}
 
 /** Options of a {@link DatagramBatch}. */
 export interface DatagramBatchOptions {
@@ -117,21 +124,15 @@ export class DatagramBatch {
   filled = 0;
   /** @internal Of the socket that filled it. */
   family: Family = 'ipv4';
-  private count = 0;
+  #count = 0;
 
   /** @throws TypeError, RangeError when an option is wrong. */
   constructor(options?: DatagramBatchOptions) {
     const { max = 64, size = 2_048 } = checkOptions<DatagramBatchOptions>(options, ['max', 'size']);
     this.max = checkInteger('options.max', max, 1, 1_024);
-    this.size = checkInteger('options.size', size, 0, 2 ** 24);
+    this.size = checkRooms('options.size', size, this.max);
     const lines = Math.ceil(this.size / cacheLine);
     this.stride = (lines + (lines % 2 === 0 ? 1 : 0)) * cacheLine;
-    checkInteger(
-      'options.size',
-      this.size,
-      0,
-      Math.floor((2 ** 31 - 1) / this.max) - 2 * cacheLine,
-    );
     const datagramsMax = this.size < joinedRoom ? this.max : this.max * segmentsMax;
     this.buffer = Buffer.from(new ArrayBuffer(this.stride * this.max));
     this.entries = new Int32Array(wordsPerDatagram * this.max);
@@ -140,7 +141,7 @@ export class DatagramBatch {
 
   /** How many datagrams there are. */
   get length(): number {
-    return this.count;
+    return this.#count;
   }
 
   /** Where in {@link buffer} the datagram begins. */
@@ -153,9 +154,13 @@ export class DatagramBatch {
     return this.places[this.placeOf(index) + 1] as number;
   }
 
-  /** A view of its bytes, which changes when the batch is filled anew. */
+  /**
+   * A view of its bytes, which changes when the batch is filled anew. Throws
+   * `ERR_SOCK_BUFFER_DETACHED` when {@link buffer} was transferred.
+   */
   data(index: number): Buffer {
     const at = this.placeOf(index);
+    if (this.isDetached) throw detachedError();
     const { buffer, byteOffset } = this.buffer;
     const offset = byteOffset + (this.places[at] as number);
     return new BufferOver(buffer, offset, this.places[at + 1] as number);
@@ -184,9 +189,19 @@ export class DatagramBatch {
     return describe(this.entries, this.entryOf(index), this.family, this.data(index));
   }
 
+  /** @internal Whether its memory was taken away; it is never empty otherwise. */
+  get isDetached(): boolean {
+    return this.buffer.length === 0;
+  }
+
+  /** @internal Whether it is one, and not made to look like one. */
+  static isBatch(value: unknown): value is DatagramBatch {
+    return typeof value === 'object' && value !== null && #count in value;
+  }
+
   /** @internal The index is of so many datagrams, in so many entries. */
   fill(count: number, filled: number, family: Family): void {
-    this.count = count;
+    this.#count = count;
     this.filled = filled;
     this.family = family;
   }
@@ -206,15 +221,15 @@ export class DatagramBatch {
       this.entries[at + Flags] = (this.entries[at + Flags] as number) | DatagramFlag.Truncated;
     }
     this.buffer.set(length < data.length ? data.subarray(0, length) : data, offset);
-    this.places.set([offset, length, entry], this.count * wordsPerPlace);
-    this.count++;
+    this.places.set([offset, length, entry], this.#count * wordsPerPlace);
+    this.#count++;
     this.filled++;
     return true;
   }
 
   /** @internal How many datagrams the first so many entries hold. */
   datagramsIn(entries: number): number {
-    if (entries >= this.filled) return this.count;
+    if (entries >= this.filled) return this.#count;
     let count = 0;
     while ((this.places[count * wordsPerPlace + 2] as number) < entries) count++;
     return count;
@@ -230,13 +245,15 @@ export class DatagramBatch {
   }
 
   private placeOf(index: number): number {
-    if (index >= 0 && index < this.count && Number.isInteger(index)) return index * wordsPerPlace;
-    checkInteger('index', index, 0, this.count - 1);
+    if (Number.isInteger(index) && index >= 0 && index < this.#count) return index * wordsPerPlace;
+    checkInteger('index', index, 0, this.#count - 1);
     throw invalidType('index', 'the number of a datagram', index);
   }
 }
 
+export const { isBatch } = DatagramBatch;
+
 export function checkBatch(value: unknown): DatagramBatch {
-  if (value instanceof DatagramBatch) return value;
+  if (isBatch(value)) return value;
   throw invalidType('batch', 'an instance of DatagramBatch', value);
 }

@@ -28,7 +28,7 @@ import {
 } from '@sock/native';
 import { checkAddress } from './addresses.js';
 import type { ReceivedDatagram } from './datagrams.js';
-import { closedError, systemError } from './errors.js';
+import { closedError, detachedError, systemError } from './errors.js';
 import { Names } from './names.js';
 import { checkData, giveAwayMemory, type Outgoing, outgoing, type Target } from './outgoing.js';
 import {
@@ -507,13 +507,15 @@ export abstract class DatagramIO {
     return what;
   }
 
-  private async sendOne(
+  /** @internal How many bytes. With a segment size, in segments. */
+  protected async sendOne(
     bytes: Uint8Array,
     target: Target | undefined,
     limits: Limits,
+    segment = 0,
   ): Promise<number> {
     const { length } = bytes;
-    await this.submit(outgoing(bytes, target, this.traits), limits);
+    await this.submit(outgoing(bytes, target, this.traits, segment), limits);
     return length;
   }
 
@@ -528,21 +530,26 @@ export abstract class DatagramIO {
     return this.trySubmit(outgoing(bytes, target, this.traits)) === null ? null : length;
   }
 
-  private async sendToName(
+  /** @internal Looks the name up, and sends; how many bytes. With a segment size, in segments. */
+  protected async sendToName(
     bytes: Uint8Array,
     host: string,
     port: number,
     limits: Limits,
+    segment = 0,
   ): Promise<number> {
+    const { length } = bytes;
     const countdown = new Countdown(limits.timeoutMs);
     const target = await this.resolve(host, port, limits);
     const rest = { signal: limits.signal, timeoutMs: countdown.leftMs };
     const refusal = this.refusal(rest);
-    return refusal ?? this.sendOne(bytes, target, rest);
+    if (refusal !== undefined) return refusal;
+    if (bytes.length < length) throw detachedError();
+    return this.sendOne(bytes, target, rest, segment);
   }
 }
 
-function nothing(): void {}
+export function nothing(): void {}
 
 function receiveOf(
   wanted: number | Uint8Array,

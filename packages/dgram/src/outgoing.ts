@@ -102,21 +102,43 @@ export function outgoing(
   return single;
 }
 
+/** Memory that is used again for each call. */
+interface Scratch {
+  memory: Buffer;
+  entries: Int32Array;
+}
+
 const memoryKeptMax = 4 * 1024 * 1024;
-let memory = Buffer.allocUnsafeSlow(64 * 1024);
-let entries = new Int32Array(64 * wordsPerDatagram);
-/** How long the data of each message is. */
-let lengths = new Float64Array(64);
+const memoryMin = 64 * 1024;
+const entriesMin = 64;
+/** Null while datagrams are read: their getters may send others, which need another one. */
+let scratch: Scratch | null = null;
+
+function takeScratch(count: number): Scratch {
+  const taken = scratch ?? {
+    memory: Buffer.allocUnsafeSlow(memoryMin),
+    entries: new Int32Array(entriesMin * wordsPerDatagram),
+  };
+  scratch = null;
+  if (taken.entries.length < count * wordsPerDatagram) {
+    taken.entries = new Int32Array(2 * count * wordsPerDatagram);
+  }
+  return taken;
+}
 
 /** Somebody waits with what was packed last: the next one needs memory of its own. */
 export function giveAwayMemory(): void {
-  memory = Buffer.allocUnsafeSlow(64 * 1024);
+  if (scratch !== null) scratch.memory = Buffer.allocUnsafeSlow(memoryMin);
 }
 
-function makeRoom(count: number): void {
-  if (lengths.length >= count) return;
-  lengths = new Float64Array(2 * count);
-  entries = new Int32Array(2 * count * wordsPerDatagram);
+function dataOf(datagram: unknown, prefix: string, entry: number): unknown {
+  try {
+    if (typeof datagram === 'object' && datagram !== null) return (datagram as Datagram).data;
+  } catch (error) {
+    // What a getter throws is its owner's; a proxy that was revoked is no datagram.
+    if (!types.isProxy(datagram)) throw error;
+  }
+  throw invalidType(`${prefix}[${entry}]`, 'an object with data', datagram);
 }
 
 function measure(data: unknown, prefix: string, entry: number): number {
@@ -127,11 +149,6 @@ function measure(data: unknown, prefix: string, entry: number): number {
   }
   const name = nameOf(prefix, entry, 'data');
   throw invalidType(name, 'a string or an instance of Buffer or Uint8Array', data);
-}
-
-function copy(data: Data, target: Buffer, offset: number): void {
-  if (typeof data === 'string') target.write(data, offset);
-  else target.set(data, offset);
 }
 
 /** What a datagram says of how it is to go, besides where. */
@@ -166,6 +183,7 @@ function putLocal(
 
 /** Everything but the bytes of a datagram. */
 function putDatagram(
+  entries: Int32Array,
   entry: number,
   datagram: Datagram,
   offset: number,
@@ -203,35 +221,41 @@ function nameOf(prefix: string, entry: number, key: string): string {
   return `${prefix}[${entry}].${key}`;
 }
 
-/** Copies the datagrams behind one another, so that they leave by one system call. */
+/**
+ * Copies the datagrams behind one another, so that they leave by one system call. Each is read
+ * once, and nothing of the caller's runs while the bytes are copied.
+ */
 export function pack(datagrams: readonly Datagram[], traits: Traits, prefix: string): Outgoing {
   const count = datagrams.length;
-  makeRoom(count);
+  const taken = takeScratch(count);
+  const { entries } = taken;
+  const pieces = new Array<Data>(count);
   let total = 0;
   for (let i = 0; i < count; i++) {
-    const datagram = datagrams[i] as Datagram | null | undefined;
-    if (typeof datagram !== 'object' || datagram === null) {
-      throw invalidType(`${prefix}[${i}]`, 'an object with data', datagram);
-    }
-    const length = measure(datagram.data, prefix, i);
-    lengths[i] = length;
+    const datagram = datagrams[i] as Datagram;
+    const data = dataOf(datagram, prefix, i);
+    const length = measure(data, prefix, i);
+    putDatagram(entries, i, datagram, total, length, traits, prefix);
+    pieces[i] = data as Data;
     total += length;
+    if (total > sendMax) throw outOfRange(prefix, `at most ${sendMax} bytes in all`, 'more');
   }
-  if (total > sendMax) {
-    throw outOfRange(prefix, `at most ${sendMax} bytes in all`, `${total} bytes`);
-  }
-  let target = memory;
+  let target = taken.memory;
   if (target.length < total) {
     target = Buffer.allocUnsafeSlow(2 * total);
-    if (target.length <= memoryKeptMax) memory = target;
+    if (target.length <= memoryKeptMax) taken.memory = target;
   }
-  let offset = 0;
   for (let i = 0; i < count; i++) {
-    const datagram = datagrams[i] as Datagram;
-    const length = lengths[i] as number;
-    putDatagram(i, datagram, offset, length, traits, prefix);
-    copy(datagram.data, target, offset);
-    offset += length;
+    const at = i * wordsPerDatagram;
+    const [data, offset] = [pieces[i] as Data, entries[at + Offset] as number];
+    if (typeof data === 'string') {
+      target.write(data, offset);
+    } else if (data.length === entries[at + Length]) {
+      target.set(data, offset);
+    } else {
+      throw invalidValue(nameOf(prefix, i, 'data'), 'must not be detached meanwhile', data);
+    }
   }
+  scratch = taken;
   return { memory: target.subarray(0, total), entries, count };
 }

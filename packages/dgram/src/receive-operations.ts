@@ -160,10 +160,11 @@ export class IntoOperation extends ReceiveOperation<number> {
   }
 
   override get isDetached(): boolean {
-    return this.batch.buffer.length < this.batch.size;
+    return this.batch.isDetached;
   }
 
   attempt(receiver: Receiver, wait: boolean): number {
+    if (this.isDetached) return receiver.detached;
     const got = receiver.fillBatch(this.batch, wait);
     if (got > 0) this.result = got;
     return got;

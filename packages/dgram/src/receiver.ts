@@ -45,11 +45,9 @@ const passageMax = 4 * 1024 * 1024;
 function passageFor(max: number, size: number): DatagramBatch {
   const passage = max === 1 ? single : many;
   if (passage.max >= max && passage.size >= size) return passage;
-  const wider = new DatagramBatch({
-    max: Math.max(max, passage.max),
-    size: Math.max(size, passage.size),
-  });
-  if (wider.buffer.length > passageMax) return new DatagramBatch({ max, size });
+  const both = { max: Math.max(max, passage.max), size: Math.max(size, passage.size) };
+  if (both.max * both.size > passageMax) return new DatagramBatch({ max, size });
+  const wider = new DatagramBatch(both);
   if (max === 1) single = wider;
   else many = wider;
   return wider;
@@ -257,7 +255,7 @@ export class Receiver extends OperationQueue<ReceiveOperation> {
     const { endpoint } = this.traits;
     while (this.head !== null && endpoint.budgetLeft) {
       const operation = this.head;
-      const got = operation.attempt(this, true);
+      const got = this.attempt(operation);
       if (got === -EAGAIN) break;
       this.remove(operation);
       endpoint.endWait();
@@ -265,6 +263,16 @@ export class Receiver extends OperationQueue<ReceiveOperation> {
       else operation.reject(errorFor(got));
     }
     if (this.head !== null) this.carryOn();
+  }
+
+  /** What is thrown here, for want of memory or by a view of the caller's, is the operation's. */
+  private attempt(operation: ReceiveOperation): number {
+    try {
+      return operation.attempt(this, true);
+    } catch (error) {
+      operation.failure = error as Error;
+      return 1;
+    }
   }
 
   private giveUp(operation: ReceiveOperation, error: Error): void {
