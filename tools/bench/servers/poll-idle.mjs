@@ -1,5 +1,5 @@
-// Waits for one event after the other, beside descriptors that are watched and idle, and prints what
-// one event costs. The socket that is ready stays so: nothing but the poll is measured.
+// Waits for one event after the other, beside descriptors that are watched and idle, and prints
+// what one event costs. The socket that is ready stays so: nothing but the poll is measured.
 import { parseArgs } from 'node:util';
 import { Socket } from '@sock/core';
 import { PollEvents, SocketPoll } from '@sock/poll';
