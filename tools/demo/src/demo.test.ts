@@ -34,6 +34,9 @@ describe('npm start', () => {
     expect(stdout).toMatch(/^open files passed, Unix path: [\d,]+ files without a name, SHA-256 /m);
     expect(stdout).toMatch(/files\/s, each read and answered.* none /);
     expect(stdout).toMatch(/^UDP, 64 datagrams at a time: 1024 datagrams came back once each/m);
+    expect(stdout).toMatch(
+      /^one poll: TCP × 4, a pipe, timers: [\d,]+ answers and 99,999 lines of the pipe compared/m,
+    );
     expect(stdout).toContain('comes back, 20 times: 20 losses noticed, 20 echoes after them');
     expect(stdout).toMatch(/ms until connected +[│|] .*\d.* ×/);
     expect(stdout).toMatch(/^ {2}127\.0\.0\.2 +├─* *lost$/m);

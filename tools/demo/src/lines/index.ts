@@ -8,6 +8,7 @@ import { datagramsLine } from './datagrams.js';
 import { echo, exchangeLine, pages } from './exchange.js';
 import { limitedLine } from './limited.js';
 import { passedLine } from './passed.js';
+import { polledLine } from './polled.js';
 import { raceLine } from './race.js';
 import { relayLine } from './relay.js';
 import { sendFileLine } from './send-file.js';
@@ -46,6 +47,7 @@ export function linesIn(folder: string, effort: Effort): readonly Line[] {
     limitedLine(effort),
     passedLine(folder, effort),
     datagramsLine(effort),
+    polledLine(folder, effort),
     raceLine(),
     comebackLine(),
   ];
