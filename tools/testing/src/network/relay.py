@@ -1,16 +1,18 @@
-"""Joins two network namespaces by a line that delays packets and loses some of them.
+"""Joins two network namespaces by a line that delays packets, loses and reorders some of them.
 
 usage: relay.py PID PID SEED
 
 Makes a TUN device named tun0 in the network namespace of each process, and carries packets between
 them. Prints "ready", then reads commands, one JSON object a line, {"delayMs": 20, "loss": 0.01}, and
 answers each with "ok"; with "version": 4 or 6 it is for those packets alone. Ends at the end of its
-input. Packets of a version keep their order unless lost.
+input. Packets of a version keep their order, but for the share that "reorder" tells (0 to 1): these
+are held back by up to 10 ms more, each by a time of its own, and others overtake them.
 """
 
-import collections
 import ctypes
 import fcntl
+import heapq
+import itertools
 import json
 import os
 import random
@@ -26,6 +28,8 @@ IFF_NO_PI = 0x1000
 PACKET_MAX = 65536
 # What a router would hold; more is lost, as it would be there.
 QUEUE_MAX = 1000
+# By how many seconds a packet that is to be overtaken is held back at the most.
+HELD_BACK_MAX = 0.01
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -39,6 +43,20 @@ def open_tun(pid):
     return tun
 
 
+class Faults:
+    """What happens to packets of a version."""
+
+    def __init__(self):
+        self.delay = 0.0
+        self.loss = 0.0
+        self.reorder = 0.0
+
+    def set(self, settings):
+        self.delay = settings.get("delayMs", self.delay * 1000) / 1000
+        self.loss = settings.get("loss", self.loss)
+        self.reorder = settings.get("reorder", self.reorder)
+
+
 class Line:
     """One direction: what came out of one device waits here to go into the other."""
 
@@ -46,7 +64,10 @@ class Line:
         self.source = source
         self.target = target
         self.chance = chance
-        self.waiting = {4: collections.deque(), 6: collections.deque()}
+        self.numbers = itertools.count()
+        # By when they are due; those due at once, by their order.
+        self.waiting = {4: [], 6: []}
+        self.last = {4: 0.0, 6: 0.0}
 
     def take(self, faults):
         while True:
@@ -55,16 +76,23 @@ class Line:
             except BlockingIOError:
                 return
             version = packet[0] >> 4
-            delay, loss = faults[version]
+            ways = faults[version]
             waiting = self.waiting[version]
-            if self.chance.random() >= loss and len(waiting) < QUEUE_MAX:
-                waiting.append((time.monotonic() + delay, packet))
+            if self.chance.random() < ways.loss or len(waiting) >= QUEUE_MAX:
+                continue
+            # A delay that became shorter lets nobody overtake: only "reorder" does.
+            due = max(time.monotonic() + ways.delay, self.last[version])
+            if ways.reorder > 0 and self.chance.random() < ways.reorder:
+                due += self.chance.random() * HELD_BACK_MAX
+            else:
+                self.last[version] = due
+            heapq.heappush(waiting, (due, next(self.numbers), packet))
 
     def give(self, now):
         for waiting in self.waiting.values():
             while waiting and waiting[0][0] <= now:
                 try:
-                    os.write(self.target, waiting.popleft()[1])
+                    os.write(self.target, heapq.heappop(waiting)[2])
                 except OSError:
                     pass  # the device is not up yet, or full: the packet is lost
 
@@ -76,7 +104,7 @@ def main():
     first, second = open_tun(sys.argv[1]), open_tun(sys.argv[2])
     chance = random.Random(int(sys.argv[3]))
     lines = [Line(first, second, chance), Line(second, first, chance)]
-    faults = {4: (0.0, 0.0), 6: (0.0, 0.0)}
+    faults = {4: Faults(), 6: Faults()}
     print("ready", flush=True)
     while True:
         left = min(line.due() for line in lines) - time.monotonic()
@@ -88,9 +116,7 @@ def main():
                 return
             settings = json.loads(command)
             for version in [settings["version"]] if "version" in settings else [4, 6]:
-                delay, loss = faults[version]
-                delay = settings.get("delayMs", delay * 1000) / 1000
-                faults[version] = (delay, settings.get("loss", loss))
+                faults[version].set(settings)
             print("ok", flush=True)
         for line in lines:
             line.take(faults)

@@ -8,13 +8,18 @@ const addresses = {
   farAddresses: ['10.98.0.2', 'fd98::2'],
 } as const;
 
-/** A line between two namespaces that can be slow, lossy, or dead. */
+/** A line between two namespaces that can be slow, lossy, disorderly, or dead. */
 export interface FaultyNetwork extends Network {
   /**
-   * From now on packets take so long in each direction, and so many are lost: 0 to 1. Those of one
-   * version of IP only, if it is named.
+   * From now on packets take so long in each direction, so many are lost, 0 to 1, and so many are
+   * held back for others to overtake, 0 to 1. Those of one version of IP only, if it is named.
    */
-  set(faults: { delayMs?: number; loss?: number; version?: 4 | 6 }): Promise<void>;
+  set(faults: {
+    delayMs?: number;
+    loss?: number;
+    reorder?: number;
+    version?: 4 | 6;
+  }): Promise<void>;
 }
 
 /** Answers are counted, so that a second command does not take the first one's for its own. */
@@ -23,7 +28,7 @@ async function command(relay: Peer, count: number, faults: object): Promise<void
   await relay.printed(new RegExp(`(ok\\n){${count}}`));
 }
 
-/** Two namespaces joined by a relay of ours. The random decides which packets are lost. */
+/** Two namespaces joined by a relay of ours. The random decides what becomes of packets. */
 export async function openFaultyNetwork(random: Random): Promise<FaultyNetwork> {
   const [near, far] = await Promise.all([Namespace.open(), Namespace.open()]);
   const seed = random.integer(0, 2 ** 31 - 1);
