@@ -5,7 +5,9 @@
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
@@ -160,6 +162,25 @@ TEST_CASE("a hole in the cache far ahead does not hold up the piece that is due"
   const IoResult sent =
       sender.send(setting.loop.reactor, *setting.source, true, false, FileSender::kBurstMax);
   CHECK(sent == static_cast<IoResult>(FileSender::kPieceMax));
+}
+
+TEST_CASE("where the kernel does not count the cache, bytes of it are probed") {
+  if (::geteuid() != 0) {
+    MESSAGE("skipped: only root can be somebody who may not write to the file");
+    return;
+  }
+  Setting setting(random_text(1'000'000));
+  const sys::UniqueFd file(::open(setting.path.c_str(), O_RDONLY | O_CLOEXEC));
+  CHECK(test::holds_in_child([&] {
+    constexpr uid_t kNobody = 65534;
+    if (::setuid(kNobody) != 0) return false;
+    // The count of all of the file, by the number of cachestat(2): refused, or not there.
+    uint64_t range[2] = {0, 0};
+    uint64_t pages[5] = {};
+    const bool is_refused = ::syscall(451, file.get(), range, pages, 0U) != 0;
+    constexpr size_t kStep = 64 * 1024;
+    return is_refused && sys::is_cached(file.get(), 0, 1'000'000, kStep);
+  }));
 }
 
 TEST_CASE("a file that is not there is told by the loader") {
