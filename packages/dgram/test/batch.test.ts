@@ -1,27 +1,17 @@
 /** Many datagrams by one call: as messages, in one memory with an index, fire and forget. */
 import { DatagramBatch, DatagramSocket, type ReceivedDatagram } from '@sock/dgram';
 import { readCounters } from '@sock/native';
-import { expectSockets, openSockets } from '@sock/testing';
 import {
   bound,
-  Cleanup,
   connectedPair,
   type InetFamily,
   loopback,
   portOf,
   texts,
+  useCleanup,
 } from './support.js';
 
-let cleanup: Cleanup;
-let socketsBefore: number;
-beforeEach(() => {
-  cleanup = new Cleanup();
-  socketsBefore = openSockets();
-});
-afterEach(async () => {
-  cleanup.run();
-  await expectSockets(socketsBefore);
-});
+const cleanup = useCleanup();
 
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => `${i}`);
 

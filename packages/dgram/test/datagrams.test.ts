@@ -1,19 +1,9 @@
 /** One datagram at a time, in three tempos, over IPv4, IPv6 and Unix pairs. */
 import { DatagramSocket } from '@sock/dgram';
 import { readCounters } from '@sock/native';
-import { expectSockets, openSockets } from '@sock/testing';
-import { bound, Cleanup, connectedPair, type InetFamily, loopback, portOf } from './support.js';
+import { bound, connectedPair, type InetFamily, loopback, portOf, useCleanup } from './support.js';
 
-let cleanup: Cleanup;
-let socketsBefore: number;
-beforeEach(() => {
-  cleanup = new Cleanup();
-  socketsBefore = openSockets();
-});
-afterEach(async () => {
-  cleanup.run();
-  await expectSockets(socketsBefore);
-});
+const cleanup = useCleanup();
 
 type MakePair = () => [DatagramSocket, DatagramSocket];
 const pairs: readonly [string, MakePair][] = [

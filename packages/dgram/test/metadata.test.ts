@@ -1,18 +1,9 @@
 /** What comes beside a datagram, and what it takes along. */
 import { DatagramBatch, DatagramSocket } from '@sock/dgram';
-import { expectSockets, openSockets, within } from '@sock/testing';
-import { bound, Cleanup, connectedPair, type InetFamily, loopback, portOf } from './support.js';
+import { within } from '@sock/testing';
+import { bound, connectedPair, type InetFamily, loopback, portOf, useCleanup } from './support.js';
 
-let cleanup: Cleanup;
-let socketsBefore: number;
-beforeEach(() => {
-  cleanup = new Cleanup();
-  socketsBefore = openSockets();
-});
-afterEach(async () => {
-  cleanup.run();
-  await expectSockets(socketsBefore);
-});
+const cleanup = useCleanup();
 
 /** A socket that wants to know everything. */
 function curious(family: InetFamily, host: string | null): DatagramSocket {

@@ -1,26 +1,10 @@
 /** Groups, by interface and source, and broadcasts. */
 import { join } from 'node:path';
 import { DatagramSocket } from '@sock/dgram';
-import {
-  describeWithPeers,
-  expectSockets,
-  type Network,
-  openNetwork,
-  openSockets,
-  runScript,
-} from '@sock/testing';
-import { Cleanup, type InetFamily, loopback, portOf } from './support.js';
+import { describeWithPeers, type Network, openNetwork, runScript } from '@sock/testing';
+import { type InetFamily, loopback, portOf, useCleanup } from './support.js';
 
-let cleanup: Cleanup;
-let socketsBefore: number;
-beforeEach(() => {
-  cleanup = new Cleanup();
-  socketsBefore = openSockets();
-});
-afterEach(async () => {
-  cleanup.run();
-  await expectSockets(socketsBefore);
-});
+const cleanup = useCleanup();
 
 const group: Readonly<Record<InetFamily, string>> = { ipv4: '239.77.1.2', ipv6: 'ff02::7:1:2' };
 const otherGroup: Readonly<Record<InetFamily, string>> = {

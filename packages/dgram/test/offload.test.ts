@@ -1,19 +1,10 @@
 /** What the kernel cuts and joins, and the same where it does neither. */
 import { DatagramBatch, type DatagramSocket } from '@sock/dgram';
 import { PollEvents, SocketPoll } from '@sock/poll';
-import { describeWithPeers, expectSockets, openSockets, runScript } from '@sock/testing';
-import { bound, Cleanup, type InetFamily, loopback, portOf } from './support.js';
+import { describeWithPeers, runScript } from '@sock/testing';
+import { bound, type InetFamily, loopback, portOf, useCleanup } from './support.js';
 
-let cleanup: Cleanup;
-let socketsBefore: number;
-beforeEach(() => {
-  cleanup = new Cleanup();
-  socketsBefore = openSockets();
-});
-afterEach(async () => {
-  cleanup.run();
-  await expectSockets(socketsBefore);
-});
+const cleanup = useCleanup();
 
 const pattern = (length: number) => Buffer.from(Array.from({ length }, (_, i) => i % 251));
 

@@ -5,31 +5,20 @@ import { writeFileSync } from 'node:fs';
 import { DatagramSocket } from '@sock/dgram';
 import {
   describeWithPeers,
-  expectSockets,
   type FaultyNetwork,
   launch,
   Namespace,
   openFaultyNetwork,
   openNetwork,
-  openSockets,
   type Random,
   runScript,
   seeded,
   useFolder,
 } from '@sock/testing';
-import { bound, Cleanup, portOf } from './support.js';
+import { bound, portOf, useCleanup } from './support.js';
 
 const pathTo = useFolder();
-let cleanup: Cleanup;
-let socketsBefore: number;
-beforeEach(() => {
-  cleanup = new Cleanup();
-  socketsBefore = openSockets();
-});
-afterEach(async () => {
-  cleanup.run();
-  await expectSockets(socketsBefore);
-});
+const cleanup = useCleanup();
 
 describe('node:dgram', () => {
   it.each(['udp4', 'udp6'] as const)('is answered, and answers, %s', async (type) => {

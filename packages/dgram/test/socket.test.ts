@@ -5,20 +5,11 @@ import { DatagramError, isSocketError, lastError, SocketError } from '@sock/core
 import { DatagramSocket, type DatagramSocketEvent, type DatagramSocketOptions } from '@sock/dgram';
 import { readCounters } from '@sock/native';
 import { PollEvents, SocketPoll } from '@sock/poll';
-import { expectSockets, openSockets, runScript, thrownBy, useFolder } from '@sock/testing';
-import { bound, Cleanup, connectedPair, type InetFamily, loopback, portOf } from './support.js';
+import { runScript, thrownBy, useFolder } from '@sock/testing';
+import { bound, connectedPair, type InetFamily, loopback, portOf, useCleanup } from './support.js';
 
 const pathTo = useFolder();
-let cleanup: Cleanup;
-let socketsBefore: number;
-beforeEach(() => {
-  cleanup = new Cleanup();
-  socketsBefore = openSockets();
-});
-afterEach(async () => {
-  cleanup.run();
-  await expectSockets(socketsBefore);
-});
+const cleanup = useCleanup();
 
 function unix(): DatagramSocket {
   return cleanup.add(new DatagramSocket({ family: 'unix' }));

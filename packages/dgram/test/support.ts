@@ -1,5 +1,6 @@
 /** What the tests of datagram sockets share. */
 import { DatagramSocket, type DatagramSocketOptions } from '@sock/dgram';
+import { expectSockets, openSockets } from '@sock/testing';
 
 export type InetFamily = 'ipv4' | 'ipv6';
 
@@ -17,6 +18,20 @@ export class Cleanup {
   run(): void {
     for (const closer of this.closers.splice(0).reverse()) closer();
   }
+}
+
+/** For all tests of a file: what each has made is closed behind it, and no socket is left. */
+export function useCleanup(): Cleanup {
+  const cleanup = new Cleanup();
+  let socketsBefore = 0;
+  beforeEach(() => {
+    socketsBefore = openSockets();
+  });
+  afterEach(async () => {
+    cleanup.run();
+    await expectSockets(socketsBefore);
+  });
+  return cleanup;
 }
 
 /** A socket on a free port of loopback. */
