@@ -160,8 +160,8 @@ async function sampleIdle(
   return { value: (after - before) / (workload.to - workload.from) };
 }
 
-function startMs(code: string, settings: MeasureSettings): number {
-  const node = [process.execPath, '--input-type=module', '--eval', code];
+function startMs(program: string, settings: MeasureSettings): number {
+  const node = [process.execPath, join('starts', program)];
   const [file = '', ...args] = pinned(node, settings.placement?.server);
   const begin = performance.now();
   const { status, stderr } = spawnSync(file, args, { cwd: PACKAGE_ROOT, encoding: 'utf8' });
@@ -173,8 +173,8 @@ function startMs(code: string, settings: MeasureSettings): number {
 function sampleImport(workload: ImportWorkload, settings: MeasureSettings): Sample {
   const differences: number[] = [];
   for (let pair = 0; pair < workload.pairs; pair++) {
-    const empty = startMs('', settings);
-    differences.push(startMs(`import '${workload.module}';`, settings) - empty);
+    const empty = startMs('nothing.mjs', settings);
+    differences.push(startMs(workload.program, settings) - empty);
   }
   return { value: median(differences) };
 }

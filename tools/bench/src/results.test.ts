@@ -18,7 +18,7 @@ function workload(bars: Bar[], ...records: ContenderRecord[]): WorkloadRecord {
     id: 'work',
     title: 'Work',
     unit: 'ms',
-    module: 'none',
+    program: 'none',
     pairs: 1,
     contenders,
     bars,

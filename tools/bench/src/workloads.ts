@@ -62,10 +62,11 @@ export interface IdleWorkload extends WorkloadBase {
   readonly to: number;
 }
 
-/** A fresh process that imports a module; the figure is its time beyond that of an empty one. */
+/** A program that imports a module, in a fresh process: its time beyond that of an empty one. */
 export interface ImportWorkload extends WorkloadBase {
   readonly kind: 'import';
-  readonly module: string;
+  /** In the folder `starts`. */
+  readonly program: string;
   readonly pairs: number;
 }
 
@@ -422,7 +423,7 @@ export const WORKLOADS: readonly Workload[] = [
     id: 'import',
     title: 'Import in a fresh process',
     unit: 'ms',
-    module: '@sock/core',
+    program: 'core.mjs',
     pairs: 20,
     contenders: [{ id: 'sock', label: LABELS.sock, runtime: 'sock' }],
     bars: [{ contender: 'sock', limit: 15 }],

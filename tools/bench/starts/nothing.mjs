@@ -1,0 +1,1 @@
+// What an empty program costs; the others are compared with it.
