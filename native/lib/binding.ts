@@ -1,6 +1,11 @@
 import type { Backend } from './constants.js';
 import { loadAddon } from './load.js';
 
+/** A context in the addon, which lives as long as somebody refers to it. */
+export interface TlsContextHandle {
+  readonly tlsContext: unique symbol;
+}
+
 /**
  * What create() of the addon returns: arrays shared with it, and its functions. Sockets are named
  * by slot and generation; results below zero are negated errno values. What each function does is
@@ -45,6 +50,42 @@ export interface Binding {
   closeOnExec(slot: number, generation: number): number;
   tcpInfo(slot: number, generation: number, figures: Float64Array): number;
   peerCredentials(slot: number, generation: number): number;
+
+  tlsIsAvailable(): boolean;
+  tlsContext(
+    server: boolean,
+    identities: readonly string[],
+    authorities: readonly string[],
+    authorityFiles: readonly string[],
+    verifyMode: number,
+    minVersion: number,
+    maxVersion: number,
+    ciphers: string,
+    cipherSuites: string,
+    protocols: Uint8Array,
+  ): TlsContextHandle | [setting: string, reason: string];
+  tlsEnable(
+    slot: number,
+    generation: number,
+    context: TlsContextHandle,
+    early: Uint8Array | null,
+  ): number;
+  tlsSetHostname(slot: number, generation: number, name: string, isAddress: boolean): number;
+  tlsHandshake(slot: number, generation: number, wait: boolean): number;
+  tlsShutdown(slot: number, generation: number): number;
+  tlsSettle(slot: number, generation: number): number;
+  flushHeld(slot: number, generation: number): number;
+  tlsFailure(
+    slot: number,
+    generation: number,
+  ): [kind: number, reason: string, alert: number, verifyCode: number, verifyText: string] | number;
+  tlsState(
+    slot: number,
+    generation: number,
+  ):
+    | [version: string, cipher: string, protocol: string, resumed: number, verifyCode: number]
+    | number;
+  tlsPeerCertificate(slot: number, generation: number): ArrayBuffer | undefined;
 
   receive(slot: number, generation: number, max: number, wait: boolean): number;
   receiveInto(
@@ -276,6 +317,7 @@ type ErrnoName =
   | 'ENOMEM'
   | 'ENOSPC'
   | 'ENOTCONN'
+  | 'EPROTO'
   | 'EPERM'
   | 'EPIPE'
   | 'EPROTOTYPE'

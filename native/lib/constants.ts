@@ -8,6 +8,8 @@ export const Flag = {
   WantRead: 8,
   WantWrite: 16,
   Registered: 32,
+  /** A layer in front of the descriptor holds output that the kernel did not take. */
+  Held: 64,
 } as const;
 
 /** Words of the control array: `Control` in src/binding/context.h. */

@@ -37,6 +37,12 @@ export interface Borrower {
   onClosing(): void;
 }
 
+/** The error of a layer in front of the descriptor, for an errno of its own; else null. */
+export type Explain = (
+  errno: number,
+  details: { syscall: string; bytesTransferred?: number | undefined },
+) => Error | null;
+
 /** A part of a socket whose operations can wait: receiving, sending, accepting, connecting. */
 export interface Waiters {
   /** Settles what is overdue; the earliest deadline that is left, Infinity when none is. */
@@ -105,6 +111,8 @@ export class Endpoint implements Sink, DeadlineSink, Parts {
   private watchers: Set<Watcher> | null = null;
   /** Those who have borrowed a direction of it. */
   private borrowers: Borrower[] | null = null;
+  /** What a layer in front of the descriptor knows of an errno; null: no more than the kernel. */
+  explain: Explain | null = null;
   /** Hears that it was closed, by whomever. */
   onClosed: (() => void) | null = null;
 

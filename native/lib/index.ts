@@ -1,4 +1,4 @@
-export type { Binding } from './binding.js';
+export type { Binding, TlsContextHandle } from './binding.js';
 export { Errno } from './binding.js';
 export type { Backend, CounterName, Family, Role, SocketType } from './constants.js';
 export {
@@ -29,7 +29,7 @@ export { Countdown } from './countdown.js';
 export { count, countRetransmits, readCounters } from './counters.js';
 export type { Circumstances } from './describe.js';
 export { describeError, formatEndpoint } from './describe.js';
-export type { Borrower, Parts, Traffic, Waiters, Watcher } from './endpoint.js';
+export type { Borrower, Explain, Parts, Traffic, Waiters, Watcher } from './endpoint.js';
 export { checkWatcher, Endpoint } from './endpoint.js';
 export { closeDescriptorWhenForgotten, closeWhenForgotten, notForgotten } from './forgotten.js';
 export { gaiErrorName } from './gai.js';

@@ -52,6 +52,7 @@ napi_value create(napi_env env, napi_callback_info info) {
   install_notifier(installer);
   install_descriptor(installer);
   install_rings(installer);
+  install_tls(installer);
   napi_set_named_property(env, target, "backend",
                           sock::binding::to_js(env, context->reactor().poller().name()));
   napi_set_named_property(env, target, "backends", names_of_backends(env));
@@ -80,6 +81,7 @@ constexpr Errno kErrnos[] = {
     {"ENOMEM", ENOMEM},
     {"ENOSPC", ENOSPC},
     {"ENOTCONN", ENOTCONN},
+    {"EPROTO", EPROTO},
     {"EPIPE", EPIPE},
     {"EINVAL", EINVAL},
     {"EMSGSIZE", EMSGSIZE},

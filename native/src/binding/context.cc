@@ -344,6 +344,8 @@ void Context::handle(Source& source, size_t records_reserved) {
     return;
   }
   if (source.relay != 0) schedule_relay(source.relay);
+  // An error is told by the next operation.
+  if (source.has(flag::kHeld) && source.has(flag::kWritable)) net::flush(*reactor_, source);
   const auto index = source.token.index;
   if (source.has(flag::kReadable)) {
     if (source.has(flag::kWantChunk)) {

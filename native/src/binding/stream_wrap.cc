@@ -134,7 +134,7 @@ napi_value js_wait(napi_env env, napi_callback_info info) {
   Context& context = args.context();
   reactor::Source* source = source_of(args);
   if (source == nullptr) return to_js(env, -EBADF);
-  Result<int> events = sys::wait_for(source->fd.get(), args.int32(2), args.number(3));
+  Result<int> events = net::wait_for(context.reactor(), *source, args.int32(2), args.number(3));
   return events.ok() ? to_js(env, events.value()) : context.fail(events.error());
 }
 

@@ -39,5 +39,6 @@ void install_poll(Installer& installer);
 void install_notifier(Installer& installer);
 void install_descriptor(Installer& installer);
 void install_rings(Installer& installer);
+void install_tls(Installer& installer);
 
 }  // namespace sock::binding

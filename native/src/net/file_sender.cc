@@ -64,6 +64,8 @@ sys::IoResult FileSender::send(Reactor& reactor, Source& source, bool wait, bool
   if (error_.code != 0) return fault(-error_.code, error_.call);
   if (held_ > 0) return send_held(reactor, source, wait);
   if (left_ == 0) return 0;
+  // What a filter makes of the bytes, only a copy can show to the kernel.
+  if (source.filter != nullptr) way_ = Way::kCopy;
   size_t piece = next_piece(most);
   // A hole somewhere ahead is met when its own piece is due.
   if (!may_block && piece > kPieceMax && !is_at_hand(piece)) piece = kPieceMax;
@@ -183,6 +185,14 @@ sys::IoResult FileSender::fetch_into_memory(size_t piece) {
 
 sys::IoResult FileSender::send_held(Reactor& reactor, Source& source, bool wait) {
   sys::IoResult sent = 0;
+  if (source.filter != nullptr) {
+    sent = net::send(reactor, source, block_->data() + start_, held_, wait);
+    if (sent > 0) {
+      held_ -= static_cast<size_t>(sent);
+      start_ += static_cast<size_t>(sent);
+    }
+    return sent;
+  }
   if (!in_pipe_) {
     sent = sys::send(source.fd.get(), block_->data() + start_, held_);
   } else {

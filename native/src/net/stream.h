@@ -28,6 +28,23 @@ sys::IoResult send(reactor::Reactor& reactor, reactor::Source& source, const voi
 sys::IoResult send_vector(reactor::Reactor& reactor, reactor::Source& source,
                           std::span<iovec> parts, bool wait);
 
+// Hands on what the source's filter holds: 0 once nothing is left, or a negative errno.
+sys::IoResult flush(reactor::Reactor& reactor, reactor::Source& source);
+
+// As sys::wait_for. What the source's filter holds is handed on meanwhile: nobody else would.
+Result<int> wait_for(reactor::Reactor& reactor, reactor::Source& source, int events,
+                     double timeout_ms);
+
+// What a step of the source's filter that moved no bytes of users has said.
+sys::IoResult note_stepped(reactor::Reactor& reactor, reactor::Source& source, sys::IoResult result,
+                           bool wait);
+
+// A short read proves TCP drained, and saves the call that would say EAGAIN, but only while no
+// hang-up was reported: data and FIN may have come in one edge, and no further one will
+// (epoll(7), "Do I need to continuously read/write a file descriptor until EAGAIN"). Unix streams
+// stop a read at a passed descriptor, so there a short read proves nothing.
+bool proves_drained(const reactor::Source& source, size_t received, size_t asked);
+
 // What the answer of a receive or send of `size` bytes, made by other means, says about the source;
 // returns it, or the error of the poller. A size of 1 where a short answer says nothing.
 sys::IoResult note_received(reactor::Reactor& reactor, reactor::Source& source,

@@ -60,6 +60,7 @@ class Slots {
     SOCK_CHECK(slot.taken && &slot.source == &source);
     slot.taken = false;
     used_--;
+    source.filter.reset();
     source.words->flags = 0;
     source.token.generation =
         source.token.generation == kGenerationMax ? 1 : source.token.generation + 1;

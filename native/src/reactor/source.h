@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
+#include "reactor/filter.h"
 #include "reactor/poller.h"
 #include "sys/sockaddr.h"
 #include "sys/unique_fd.h"
@@ -20,6 +22,7 @@ inline constexpr uint32_t kWantChunk = 4;   // a reader waits: receive for it, i
 inline constexpr uint32_t kWantRead = 8;    // a reader waits: only tell it
 inline constexpr uint32_t kWantWrite = 16;  // a sender (or connect) waits: only tell it
 inline constexpr uint32_t kRegistered = 32;
+inline constexpr uint32_t kHeld = 64;  // a filter holds output that the kernel did not take
 }  // namespace flag
 
 struct SharedWords {
@@ -45,6 +48,7 @@ struct Source {
   uint64_t bytes_sent = 0;
   sys::InetName peer;  // as accept or connect saw it; the kernel forgets it when the peer resets
   uint32_t relay = 0;  // the relay that has its bytes, 0 when none has
+  std::unique_ptr<Filter> filter;  // TLS, or null
   SharedWords* words = nullptr;
 
   bool registered() const { return interest != 0; }

@@ -223,6 +223,60 @@ brand(TimerError);
 export class ReconnectError extends SocketError {}
 brand(ReconnectError);
 
+/**
+ * TLS failed, or could not begin. One of the classes below where it is known in what, itself for
+ * the rest: `ERR_SOCK_NO_OPENSSL` (this runtime has none), `ERR_SOCK_TLS_ACTIVE` (the socket's
+ * bytes are records now: use its `TlsSocket`), `ERR_SOCK_TLS_SETTING` (a context was refused), …
+ */
+export class TlsError extends SocketError {
+  /** What OpenSSL says, in its words; `undefined` where it was not asked. */
+  declare readonly reason?: string;
+  /** The name of the alert that the peer sent (RFC 8446, 6), such as `'unknown_ca'`. */
+  declare readonly alert?: string;
+
+  constructor(
+    message: string,
+    details: SocketErrorDetails & { reason?: string | undefined; alert?: string | undefined } = {},
+  ) {
+    super(message, details);
+  }
+}
+brand(TlsError);
+
+/** The two sides did not agree: `ERR_SOCK_TLS_HANDSHAKE`. */
+export class TlsHandshakeError extends TlsError {}
+brand(TlsHandshakeError);
+
+/** The peer's certificate was refused: `ERR_SOCK_TLS_VERIFY`. */
+export class TlsVerifyError extends TlsError {
+  /** The number of the problem, X509_V_ERR_* of OpenSSL's x509_vfy.h. */
+  readonly verifyCode: number;
+  /** What it is, in OpenSSL's words: `'certificate has expired'`. */
+  readonly problem: string;
+
+  constructor(
+    message: string,
+    details: SocketErrorDetails & { reason?: string; verifyCode: number; problem: string },
+  ) {
+    const { verifyCode, problem, ...rest } = details;
+    super(message, rest);
+    this.verifyCode = verifyCode;
+    this.problem = problem;
+  }
+}
+brand(TlsVerifyError);
+
+/**
+ * What came was not TLS as it has to be (`ERR_SOCK_TLS_PROTOCOL`), or the connection ended without
+ * the peer's word that this was all (`ERR_SOCK_TLS_TRUNCATED`), so that something may be missing.
+ */
+export class TlsProtocolError extends TlsError {}
+brand(TlsProtocolError);
+
+/** The peer could not be told of the end: `ERR_SOCK_TLS_SHUTDOWN`. */
+export class TlsShutdownError extends TlsError {}
+brand(TlsShutdownError);
+
 /** The time that the caller allowed is over. The kernel's own ETIMEDOUT is not this class. */
 export class TimeoutError extends SocketError {
   /** The limit that was set, in milliseconds. */

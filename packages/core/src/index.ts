@@ -10,6 +10,7 @@ export type {
 export type { DuplexAddress, DuplexOptions, SocketDuplex } from './duplex/socket-duplex.js';
 export type { DuplexSource } from './duplex/source.js';
 export type { TakenStream } from './duplex/taken-stream.js';
+/** @internal The error for an errno, for streams of other packages. */
 export {
   AbortError,
   ArenaError,
@@ -25,8 +26,14 @@ export {
   SocketClosedError,
   SocketError,
   type SocketErrorDetails,
+  systemError,
   TimeoutError,
   TimerError,
+  TlsError,
+  TlsHandshakeError,
+  TlsProtocolError,
+  TlsShutdownError,
+  TlsVerifyError,
   UnixSocketError,
 } from './errors.js';
 export type {
@@ -35,6 +42,8 @@ export type {
   SendFileOptions,
   SendFileSyncOptions,
 } from './file-source.js';
+/** @internal The verbs, for streams of other packages. */
+export { FileStream } from './file-stream.js';
 export { type IpAddress, parseIp } from './ip-address.js';
 export type { KeepAlive, KeepAliveOptions } from './keep-alive.js';
 export { type ListenOptions, listen } from './listen.js';

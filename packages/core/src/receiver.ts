@@ -207,6 +207,11 @@ export class Receiver extends OperationQueue<ReceiveOperation> implements ByteSo
     }
   }
 
+  /** Receives end from now on, whatever still comes. */
+  endHere(): void {
+    this.conclude(0);
+  }
+
   onChunk(count: number, buffer: ArrayBuffer | undefined, offset: number): void {
     const chunk = count > 0 && buffer !== undefined ? new BufferOver(buffer, offset, count) : null;
     const operation = this.head;
@@ -262,7 +267,7 @@ export class Receiver extends OperationQueue<ReceiveOperation> implements ByteSo
 
   private errorFor(errno: number, syscall = 'recv'): Error {
     if (errno === -EFAULT) return detachedError();
-    return systemError(errno, { syscall });
+    return this.endpoint.explain?.(errno, { syscall }) ?? systemError(errno, { syscall });
   }
 
   /** Nobody is ahead, there may be something, and this turn's share is not used up. */

@@ -13,7 +13,11 @@ const spareBlocks: Uint8Array[] = [];
 /** Of operations that do not send from one place. */
 export const noBytes = new Uint8Array(0);
 
-export function sendError(errno: number, bytesTransferred: number, syscall: string): Error {
+export function sendError(
+  errno: number,
+  bytesTransferred: number | undefined,
+  syscall: string,
+): Error {
   if (errno === -EFAULT) return detachedError(bytesTransferred);
   return systemError(errno, { syscall, bytesTransferred });
 }

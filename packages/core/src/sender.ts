@@ -34,10 +34,13 @@ import { Cork, recycle, SendOperation, ShutdownOperation, sendError } from './se
 import { flatten } from './vector.js';
 
 // Looked up once: these are on the path of every message.
-const { control, send, sendAll } = binding;
-const { EAGAIN, ECONNRESET, ENOTCONN, EPIPE } = Errno;
-const { Writable, WantWrite } = Flag;
+const { control, flushHeld, send, sendAll } = binding;
+const { EAGAIN, ECONNRESET, ENOTCONN, EPIPE, EPROTO } = Errno;
+const { Held, Writable, WantWrite } = Flag;
 const { Turn } = Control;
+
+/** After these nothing more can be sent. EPROTO is that of a layer in front of the descriptor. */
+const finalErrors = new Set([-EPIPE, -ECONNRESET, -EPROTO]);
 
 /** A send above this is not worth a copy. */
 export const corkedMax = 4 * 1024;
@@ -95,7 +98,7 @@ export class Sender extends OperationQueue<SendOperation | ShutdownOperation> {
       if (this.shouldCork()) return this.addToCork(bytes);
     }
     const sent = this.sendNow(bytes);
-    if (sent === length) return done;
+    if (sent === length && !this.endpoint.has(Held)) return done;
     return new Promise((resolve, reject) => {
       const settle = (): void => resolve();
       this.wait(new SendOperation(settle, reject, bytes, length, true), sent, limits);
@@ -121,7 +124,7 @@ export class Sender extends OperationQueue<SendOperation | ShutdownOperation> {
   /** {@link submit}, for the borrower too. */
   begin(operation: SendOperation, limits: Limits): void {
     const sent = this.mayTry(operation.length) ? this.transmit(operation, true, false) : 0;
-    if (sent === operation.length || (sent > 0 && !operation.all)) {
+    if ((sent === operation.length && !this.holds) || (sent > 0 && !operation.all)) {
       operation.sent = sent;
       operation.finish();
     } else {
@@ -160,7 +163,7 @@ export class Sender extends OperationQueue<SendOperation | ShutdownOperation> {
     const sent = this.attempt(bytes, 0, bytes.length, false);
     if (sent >= 0) return sent;
     if (sent === -EAGAIN) return null;
-    throw sendError(sent, 0, 'send');
+    throw this.errorOf(sent, 0, 'send');
   }
 
   /**
@@ -171,10 +174,13 @@ export class Sender extends OperationQueue<SendOperation | ShutdownOperation> {
     if (this.lent) throw lentError('a send');
     this.flush();
     if (this.head !== null) return null;
+    const flushed = this.flushHeld();
+    if (flushed === -EAGAIN) return null;
+    if (flushed < 0) throw this.failureOf(operation, flushed, operation.sent);
     if (operation.sent === operation.length) return 0;
     const sent = this.transmit(operation, false, mayBlock);
     if (sent === -EAGAIN) return null;
-    if (sent < 0) throw operation.errorFor(sent, operation.sent);
+    if (sent < 0) throw this.failureOf(operation, sent, operation.sent);
     operation.sent += sent;
     return sent;
   }
@@ -186,7 +192,7 @@ export class Sender extends OperationQueue<SendOperation | ShutdownOperation> {
   tryNow(bytes: Uint8Array): number | null {
     if (this.lent) throw lentError('a send');
     const sent = this.sendNow(bytes);
-    if (sent < 0) throw sendError(sent, 0, 'send');
+    if (sent < 0) throw this.errorOf(sent, 0, 'send');
     return sent === 0 && bytes.length > 0 ? null : sent;
   }
 
@@ -200,7 +206,7 @@ export class Sender extends OperationQueue<SendOperation | ShutdownOperation> {
         // To the kernel, a TCP connection that both sides have ended is none any more.
         const isOver = result === -ENOTCONN && this.halfClosed;
         if (result === 0 || isOver) resolve();
-        else reject(systemError(result, { syscall: 'shutdown' }));
+        else reject(this.errorOf(result, undefined, 'shutdown'));
         this.halfClosed ||= endsSending && result === 0;
       }, reject);
       if (this.head === null) operation.resolve();
@@ -220,12 +226,12 @@ export class Sender extends OperationQueue<SendOperation | ShutdownOperation> {
     this.cork = null;
     const sent = this.attempt(operation.bytes, 0, operation.length, true);
     if (sent > 0) operation.sent = sent;
-    if (operation.sent === operation.length) {
+    if (operation.sent === operation.length && !this.holds) {
       this.finish(operation);
       this.endpoint.endWait();
     } else if (sent < 0 && sent !== -EAGAIN) {
       this.endpoint.endWait();
-      operation.reject(operation.errorFor(sent, 0));
+      operation.reject(this.failureOf(operation, sent, 0));
       recycle(operation);
     } else {
       this.push(operation);
@@ -270,6 +276,13 @@ export class Sender extends OperationQueue<SendOperation | ShutdownOperation> {
   private drain(inTurn: boolean, mayBlock = false): void {
     while (this.head !== null && (!inTurn || this.endpoint.budgetLeft)) {
       const operation = this.head;
+      // What went before is not with the kernel yet, whatever it was.
+      const flushed = this.flushHeld();
+      if (flushed === -EAGAIN) break;
+      if (flushed < 0) {
+        this.failAll((count) => this.errorOf(flushed, count, 'send'));
+        break;
+      }
       if (operation instanceof ShutdownOperation) {
         this.leave(operation);
         operation.disarm();
@@ -278,7 +291,7 @@ export class Sender extends OperationQueue<SendOperation | ShutdownOperation> {
       }
       const { queued } = operation;
       const left = operation.length - operation.sent;
-      const sent = this.transmit(operation, true, mayBlock);
+      const sent = left === 0 ? 0 : this.transmit(operation, true, mayBlock);
       if (sent < 0 && sent !== -EAGAIN) {
         this.fail(operation, sent);
         continue;
@@ -287,7 +300,8 @@ export class Sender extends OperationQueue<SendOperation | ShutdownOperation> {
         operation.sent += sent;
         this.queuedBytes += operation.queued - queued;
       }
-      if (operation.sent === operation.length || (!operation.all && operation.sent > 0)) {
+      const isTaken = operation.sent === operation.length && !this.holds;
+      if (isTaken || (!operation.all && operation.sent > 0)) {
         this.leave(operation);
         this.finish(operation);
       }
@@ -393,8 +407,32 @@ export class Sender extends OperationQueue<SendOperation | ShutdownOperation> {
 
   note(sent: number): number {
     if (sent > 0) this.endpoint.spend(sent);
-    else if (sent === -EPIPE || sent === -ECONNRESET) this.failure = sent;
+    else if (finalErrors.has(sent)) this.failure = sent;
     return sent;
+  }
+
+  /** Whether bytes that were taken wait for the kernel, in a layer in front of the descriptor. */
+  private get holds(): boolean {
+    return this.endpoint.has(Held);
+  }
+
+  /** Hands them on: 0 once it has all, −EAGAIN while it has not, or another negative errno. */
+  flushHeld(): number {
+    if (!this.holds) return 0;
+    const { slot, generation } = this.endpoint;
+    return this.note(flushHeld(slot, generation));
+  }
+
+  private errorOf(errno: number, bytesTransferred: number | undefined, syscall: string): Error {
+    const details = { syscall, bytesTransferred };
+    const error = this.endpoint.explain?.(errno, details) ?? null;
+    return error ?? sendError(errno, bytesTransferred, syscall);
+  }
+
+  private failureOf(operation: SendOperation, errno: number, bytesTransferred: number): Error {
+    const details = { syscall: operation.syscall, bytesTransferred };
+    const error = this.endpoint.explain?.(errno, details) ?? null;
+    return error ?? operation.errorFor(errno, bytesTransferred);
   }
 
   private finish(operation: SendOperation): void {
@@ -405,7 +443,7 @@ export class Sender extends OperationQueue<SendOperation | ShutdownOperation> {
   /** Queues what is left of a send; `sent` is what its first attempt said. */
   private wait(operation: SendOperation, sent: number, limits: Limits): void {
     if (sent < 0) {
-      operation.reject(operation.errorFor(sent, 0));
+      operation.reject(this.failureOf(operation, sent, 0));
       return;
     }
     operation.sent = sent;
@@ -443,7 +481,7 @@ export class Sender extends OperationQueue<SendOperation | ShutdownOperation> {
 
   private fail(operation: SendOperation, errno: number): void {
     // What is wrong with its own bytes is that sender's trouble; a broken connection everybody's.
-    const errorOf = (count: number): Error => operation.errorFor(errno, count);
+    const errorOf = (count: number): Error => this.failureOf(operation, errno, count);
     if (operation.isOwnFault(errno)) this.giveUp(operation, errorOf);
     else this.failAll(errorOf);
   }
@@ -465,8 +503,9 @@ export class Sender extends OperationQueue<SendOperation | ShutdownOperation> {
     errorOf: (bytesTransferred: number) => Error,
   ): void {
     const sent = operation instanceof SendOperation ? operation.sent : 0;
+    const isPartial = operation instanceof SendOperation && sent < operation.length;
     const behind: Operation[] = [];
-    if (sent > 0) {
+    if (sent > 0 && isPartial) {
       for (let next = operation.next; next !== null; next = next.next) behind.push(next);
     }
     this.leave(operation);

@@ -281,6 +281,7 @@ export class Socket extends ConnectingSocket implements Pollable {
   close(): void {
     if (this.endpoint.closed) return;
     const closing = this.state === 'connected' ? describeBeforeClose(this) : null;
+    this.closeLayer();
     this.ready = false;
     this.sender?.close();
     notForgotten(this.endpoint);

@@ -23,6 +23,7 @@ import { Patience } from './blocking.js';
 import { TakenSocket, type TakenStream } from './duplex/taken-stream.js';
 import {
   AbortError,
+  busyError,
   closedError,
   endOfStreamError,
   lentError,
@@ -30,6 +31,7 @@ import {
   SocketError,
   TimeoutError,
 } from './errors.js';
+import { type Layer, takenByAnother } from './layer.js';
 import { checkBorrower, ReadLoan, WriteLoan } from './loans.js';
 import { monotonicMs } from './monotonic.js';
 import type { OperationOptions } from './operation.js';
@@ -65,6 +67,8 @@ export abstract class Stream {
   protected ready = false;
   /** @internal Whether somebody else has the I/O now: see {@link takeOver}. */
   isTaken = false;
+  private takenError = takenByAnother;
+  private layer: Layer | null = null;
 
   /** The descriptor, for looking at; −1 once closed. It stays this object's to close. */
   get fd(): number {
@@ -311,10 +315,7 @@ export abstract class Stream {
     const limits = this.limitsOf(options, this.limits);
     return (
       this.refusal(limits) ??
-      this.sending().shutdown(limits, how !== 'read', () => {
-        const { slot, generation } = this.endpoint;
-        return binding.shutdown(slot, generation, direction);
-      })
+      this.sending().shutdown(limits, how !== 'read', () => this.shutDown(direction))
     );
   }
 
@@ -398,15 +399,56 @@ export abstract class Stream {
   takeOver(chunkSize: number, onClosed: () => void): TakenStream {
     this.checkTakable();
     const receiver = this.receiving();
+    this.giveAway(onClosed, takenByAnother);
+    const source = {
+      close: () => this.close(),
+      shutDown: (direction: number) => this.shutDown(direction),
+      canReset: this.canReset,
+    };
+    return new TakenSocket(this.endpoint, receiver, this.sending(), chunkSize, source);
+  }
+
+  /**
+   * @internal Hands the endpoint to a layer in front of the descriptor, such as TLS, for good.
+   * Closing this stream closes it for that layer too.
+   *
+   * @returns The endpoint, without a receiver and a sender, and bytes that were received before.
+   */
+  yieldEndpoint(layer: Layer): { endpoint: Endpoint; early: Uint8Array | null } {
+    this.checkTakable();
+    if (!this.sending().flushAll()) throw busyError('a take-over', 'a send');
+    const early = this.receiving().takeBack();
+    this.giveAway(() => layer.onClosed(), layer.refusal);
+    this.layer = layer;
+    const { endpoint } = this;
+    endpoint.receiver = null;
+    endpoint.sender = null;
+    this.receiver = null;
+    this.sender = null;
+    return { endpoint, early };
+  }
+
+  /** @internal Before the descriptor is closed. */
+  protected closeLayer(): void {
+    const { layer } = this;
+    this.layer = null;
+    layer?.onClosing();
+  }
+
+  private giveAway(onClosed: () => void, refusal: () => SocketError): void {
     this.ready = false;
     this.isTaken = true;
+    this.takenError = refusal;
     const before = this.endpoint.onClosed;
     this.endpoint.onClosed = () => {
       before?.();
       onClosed();
     };
-    const source = { close: () => this.close(), canReset: this.canReset };
-    return new TakenSocket(this.endpoint, receiver, this.sending(), chunkSize, source);
+  }
+
+  /** @internal Ends a direction of the stream, 0 read, 1 write, 2 both: 0, or a negative errno. */
+  protected shutDown(direction: number): number {
+    return binding.shutdown(this.endpoint.slot, this.endpoint.generation, direction);
   }
 
   /** @internal */
@@ -423,11 +465,7 @@ export abstract class Stream {
   /** @internal Why the stream cannot carry bytes. */
   protected unready(): SocketError {
     if (this.endpoint.closed) return closedError();
-    if (this.isTaken) {
-      return new SocketError('another has taken over the I/O of this socket', {
-        code: 'ERR_SOCK_BUSY',
-      });
-    }
+    if (this.isTaken) return this.takenError();
     return new SocketError('the socket is not connected', { code: 'ENOTCONN' });
   }
 
@@ -528,7 +566,8 @@ export abstract class Stream {
     for (;;) {
       sender.drainThenTry(operation);
       const { sent, length, all } = operation;
-      if (sent === length || (!all && sent > 0)) return sent;
+      const isTaken = sent === length && sender.flushHeld() === 0;
+      if (isTaken || (!all && sent > 0)) return sent;
       patience.wait(this.endpoint, PollOut, 'send', { bytesTransferred: sent });
     }
   }

@@ -1,1 +1,5 @@
-export {};
+export { type ConnectTlsOptions, connectTls } from './connect-tls.js';
+export { TlsHandshakeState, TlsVerifyMode, type TlsVersion } from './constants.js';
+export { type TlsCertificate, TlsContext, type TlsContextOptions } from './context.js';
+export type { PemSource } from './pem.js';
+export { TlsSocket, type TlsSocketOptions } from './tls-socket.js';

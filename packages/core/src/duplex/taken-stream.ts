@@ -42,19 +42,21 @@ export class TakenSocket implements TakenStream {
   private readonly sender: Sender;
   private readonly step: StepOperation;
   private readonly closeSource: () => void;
+  private readonly endWriting: () => number;
 
   constructor(
     endpoint: Endpoint,
     receiver: Receiver,
     sender: Sender,
     chunkSize: number,
-    source: { close(): void; canReset: boolean },
+    source: { close(): void; shutDown(direction: number): number; canReset: boolean },
   ) {
     this.endpoint = endpoint;
     this.receiver = receiver;
     this.sender = sender;
     this.step = new StepOperation(null, chunkSize);
     this.closeSource = () => source.close();
+    this.endWriting = () => source.shutDown(writeDirection);
     this.reset = source.canReset ? () => this.breakOff() : undefined;
   }
 
@@ -75,9 +77,7 @@ export class TakenSocket implements TakenStream {
 
   shutdown(): Promise<void> {
     if (this.endpoint.closed) return Promise.reject(closedError());
-    const { slot, generation } = this.endpoint;
-    const call = (): number => binding.shutdown(slot, generation, writeDirection);
-    return this.sender.shutdown(noLimits, true, call);
+    return this.sender.shutdown(noLimits, true, this.endWriting);
   }
 
   close(): void {

@@ -1,0 +1,230 @@
+// TLS in front of a stream: contexts, and the steps that move no bytes of users. Those go the way
+// of every other stream.
+#include <cerrno>
+
+#include "binding/args.h"
+#include "binding/context.h"
+#include "binding/wraps.h"
+#include "net/source_transport.h"
+#include "net/stream.h"
+#include "tls/engine.h"
+
+namespace sock::binding {
+
+namespace {
+
+using ContextPtr = std::shared_ptr<const tls::Context>;
+
+// Only TLS makes filters.
+tls::Engine* engine_of(reactor::Source* source) {
+  return source == nullptr ? nullptr : static_cast<tls::Engine*>(source->filter.get());
+}
+
+std::string to_string(napi_env env, napi_value value) {
+  size_t length = 0;
+  if (napi_get_value_string_utf8(env, value, nullptr, 0, &length) != napi_ok) return "";
+  std::string text(length, '\0');
+  napi_get_value_string_utf8(env, value, text.data(), length + 1, &length);
+  return text;
+}
+
+std::vector<std::string> to_strings(napi_env env, napi_value list) {
+  uint32_t length = 0;
+  std::vector<std::string> texts;
+  if (napi_get_array_length(env, list, &length) != napi_ok) return texts;
+  for (uint32_t i = 0; i < length; i++) {
+    napi_value element = nullptr;
+    napi_get_element(env, list, i, &element);
+    texts.push_back(to_string(env, element));
+  }
+  return texts;
+}
+
+napi_value to_list(napi_env env, std::initializer_list<napi_value> values) {
+  napi_value list = nullptr;
+  napi_create_array_with_length(env, values.size(), &list);
+  uint32_t index = 0;
+  for (napi_value value : values) napi_set_element(env, list, index++, value);
+  return list;
+}
+
+// tlsIsAvailable() -> whether this process has an OpenSSL.
+napi_value js_is_available(napi_env env, napi_callback_info /*info*/) {
+  napi_value result = nullptr;
+  napi_get_boolean(env, tls::available(), &result);
+  return result;
+}
+
+// tlsContext(server, identities, authorities, authorityFiles, verifyMode, minVersion, maxVersion,
+// ciphers, cipherSuites, protocols) -> the context, or [setting, reason] when one is refused. Four
+// texts make an identity: host name, chain, key, passphrase.
+napi_value js_context(napi_env env, napi_callback_info info) {
+  const Args<10> args(env, info);
+  tls::Settings settings;
+  settings.role = args.boolean(0) ? tls::Role::kServer : tls::Role::kClient;
+  const std::vector<std::string> texts = to_strings(env, args[1]);
+  for (size_t i = 0; i + 4 <= texts.size(); i += 4) {
+    settings.identities.push_back({texts[i], texts[i + 1], texts[i + 2], texts[i + 3]});
+  }
+  settings.authorities = to_strings(env, args[2]);
+  settings.authority_files = to_strings(env, args[3]);
+  settings.verify_mode = args.int32(4);
+  settings.version_min = args.int32(5);
+  settings.version_max = args.int32(6);
+  settings.ciphers = args.string(7);
+  settings.cipher_suites = args.string(8);
+  const Bytes protocols = args.bytes(9);
+  if (protocols.data != nullptr) {
+    settings.protocols.assign(reinterpret_cast<const char*>(protocols.data), protocols.size);
+  }
+
+  tls::Refusal refusal;
+  ContextPtr context = tls::Context::create(settings, refusal);
+  if (context == nullptr) {
+    return to_list(env, {to_js(env, std::string(refusal.setting)), to_js(env, refusal.reason)});
+  }
+  napi_value result = nullptr;
+  auto* held = new ContextPtr(std::move(context));
+  napi_create_external(
+      env, held, [](napi_env, void* data, void*) { delete static_cast<ContextPtr*>(data); },
+      nullptr, &result);
+  return result;
+}
+
+// tlsEnable(index, generation, context, early) -> 0 or negative errno: -EALREADY, -ENOMEM. `early`:
+// bytes that were received already.
+napi_value js_enable(napi_env env, napi_callback_info info) {
+  const Args<4> args(env, info);
+  reactor::Source* source = source_of(args);
+  if (source == nullptr) return to_js(env, -EBADF);
+  if (source->filter != nullptr) return to_js(env, -EALREADY);
+  void* context = nullptr;
+  if (napi_get_value_external(env, args[2], &context) != napi_ok) return to_js(env, -EINVAL);
+  const Bytes early = args.bytes(3);
+  auto transport = std::make_unique<net::SourceTransport>(
+      *source, std::vector<std::byte>(early.data, early.data + early.size));
+  std::unique_ptr<tls::Engine> engine =
+      tls::Engine::create(*static_cast<ContextPtr*>(context), std::move(transport));
+  if (engine == nullptr) return to_js(env, -ENOMEM);
+  source->filter = std::move(engine);
+  return to_js(env, 0);
+}
+
+// tlsSetHostname(index, generation, name, isAddress) -> 0 or negative errno: -EINVAL for what
+// cannot be one. For clients, before the handshake.
+napi_value js_set_hostname(napi_env env, napi_callback_info info) {
+  const Args<4> args(env, info);
+  tls::Engine* engine = engine_of(source_of(args));
+  if (engine == nullptr) return to_js(env, -EBADF);
+  return to_js(env, engine->set_hostname(args.string(2), args.boolean(3)) ? 0 : -EINVAL);
+}
+
+// tlsHandshake(index, generation, wait) -> 0 once it is done, or a negative errno: -EAGAIN, -EPROTO
+// when tlsFailure tells why.
+napi_value js_handshake(napi_env env, napi_callback_info info) {
+  const Args<3> args(env, info);
+  reactor::Source* source = source_of(args);
+  tls::Engine* engine = engine_of(source);
+  if (engine == nullptr) return to_js(env, -EBADF);
+  reactor::Reactor& reactor = args.context().reactor();
+  const sys::IoResult told =
+      net::note_stepped(reactor, *source, engine->handshake(), args.boolean(2));
+  // What came behind the last message is here, and no event tells of it.
+  if (told == 0) source->set(reactor::flag::kReadable);
+  return to_js(env, told);
+}
+
+// tlsShutdown(index, generation) -> 0 or negative errno. The peer is told that this was all.
+napi_value js_shutdown(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  reactor::Source* source = source_of(args);
+  tls::Engine* engine = engine_of(source);
+  if (engine == nullptr) return to_js(env, -EBADF);
+  Context& context = args.context();
+  context.reactor().counters().add(Counter::kShutdownCalls);
+  return to_js(env, net::note_stepped(context.reactor(), *source, engine->shutdown(), true));
+}
+
+// tlsSettle(index, generation) -> 1 when bytes for users are left unread, or the connection is no
+// longer whole; else 0.
+napi_value js_settle(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  tls::Engine* engine = engine_of(source_of(args));
+  return to_js(env, engine != nullptr && engine->settle() ? 1 : 0);
+}
+
+// flushHeld(index, generation) -> 0 once the kernel has all that was taken, or negative errno.
+napi_value js_flush_held(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  reactor::Source* source = source_of(args);
+  if (source == nullptr) return to_js(env, -EBADF);
+  return to_js(env, net::flush(args.context().reactor(), *source));
+}
+
+// tlsFailure(index, generation) -> [kind, reason, alert, verify code, verify text], kind 0: none.
+napi_value js_failure(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  tls::Engine* engine = engine_of(source_of(args));
+  if (engine == nullptr) return to_js(env, -EBADF);
+  const tls::Failure& failure = engine->failure();
+  const char* problem = X509_verify_cert_error_string(failure.verify_code);
+  return to_list(env, {to_js(env, static_cast<int64_t>(failure.kind)), to_js(env, failure.reason),
+                       to_js(env, failure.alert), to_js(env, failure.verify_code),
+                       to_js(env, std::string(problem))});
+}
+
+// tlsState(index, generation) -> [version, cipher, protocol, resumed, verify code]; the texts are
+// empty where there is nothing yet.
+napi_value js_state(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  tls::Engine* engine = engine_of(source_of(args));
+  if (engine == nullptr) return to_js(env, -EBADF);
+  SSL* ssl = engine->ssl();
+  const bool done = engine->is_done();
+  const unsigned char* protocol = nullptr;
+  unsigned int size = 0;
+  SSL_get0_alpn_selected(ssl, &protocol, &size);
+  const char* cipher = done ? SSL_CIPHER_get_name(SSL_get_current_cipher(ssl)) : "";
+  return to_list(env, {to_js(env, std::string(done ? SSL_get_version(ssl) : "")),
+                       to_js(env, std::string(cipher == nullptr ? "" : cipher)),
+                       to_js(env, std::string(reinterpret_cast<const char*>(protocol), size)),
+                       to_js(env, done ? SSL_session_reused(ssl) : 0),
+                       to_js(env, SSL_get_verify_result(ssl))});
+}
+
+// tlsPeerCertificate(index, generation) -> its DER as an ArrayBuffer, or undefined.
+napi_value js_peer_certificate(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  tls::Engine* engine = engine_of(source_of(args));
+  const tls::ErrorScope errors;
+  const tls::CertificatePtr certificate(
+      engine == nullptr ? nullptr : SSL_get1_peer_certificate(engine->ssl()));
+  const int size = certificate == nullptr ? 0 : i2d_X509(certificate.get(), nullptr);
+  void* data = nullptr;
+  napi_value result = nullptr;
+  if (size <= 0 ||
+      napi_create_arraybuffer(env, static_cast<size_t>(size), &data, &result) != napi_ok) {
+    return nullptr;
+  }
+  auto* out = static_cast<unsigned char*>(data);
+  i2d_X509(certificate.get(), &out);
+  return result;
+}
+
+}  // namespace
+
+void install_tls(Installer& installer) {
+  installer.add("tlsIsAvailable", js_is_available);
+  installer.add("tlsContext", js_context);
+  installer.add("tlsEnable", js_enable);
+  installer.add("tlsSetHostname", js_set_hostname);
+  installer.add("tlsHandshake", js_handshake);
+  installer.add("tlsShutdown", js_shutdown);
+  installer.add("tlsSettle", js_settle);
+  installer.add("flushHeld", js_flush_held);
+  installer.add("tlsFailure", js_failure);
+  installer.add("tlsState", js_state);
+  installer.add("tlsPeerCertificate", js_peer_certificate);
+}
+
+}  // namespace sock::binding

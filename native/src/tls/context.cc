@@ -1,0 +1,213 @@
+#include "tls/context.h"
+
+#include <algorithm>
+#include <cctype>
+#include <string_view>
+
+namespace sock::tls {
+
+namespace {
+
+// Without what has no forward secrecy, no encryption or no authentication.
+constexpr const char* kCiphers =
+    "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20:!aNULL:!eNULL:!PSK:!SRP:!DSS";
+constexpr const char* kCipherSuites =
+    "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256";
+// 112 bits and more: no RSA below 2048, no SHA-1 in signatures. Node 20 begins with 1.
+constexpr int kSecurityLevel = 2;
+
+std::string last_reason() {
+  const unsigned long code = ERR_peek_last_error();
+  const char* reason = code == 0 ? nullptr : ERR_reason_error_string(code);
+  return reason == nullptr ? "unknown reason" : reason;
+}
+
+bool refuse(Refusal& refusal, const char* setting) {
+  refusal = {setting, last_reason()};
+  return false;
+}
+
+bool refuse(Refusal& refusal, const char* setting, const char* reason) {
+  refusal = {setting, reason};
+  return false;
+}
+
+BioPtr reader_of(const std::string& text) {
+  return BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+}
+
+// OpenSSL would ask on the terminal if there was no callback.
+int give_passphrase(char* out, int room, int /*writing*/, void* passphrase) {
+  const auto& text = *static_cast<const std::string*>(passphrase);
+  if (text.empty() || text.size() > static_cast<size_t>(room)) return -1;
+  std::copy(text.begin(), text.end(), out);
+  return static_cast<int>(text.size());
+}
+
+std::vector<CertificatePtr> read_certificates(const std::string& text) {
+  std::vector<CertificatePtr> certificates;
+  const BioPtr reader = reader_of(text);
+  while (reader != nullptr) {
+    CertificatePtr next(PEM_read_bio_X509(reader.get(), nullptr, nullptr, nullptr));
+    if (next == nullptr) break;
+    certificates.push_back(std::move(next));
+  }
+  return certificates;
+}
+
+bool use_identity(SSL_CTX* context, const Identity& identity, Refusal& refusal) {
+  const ErrorScope errors;
+  std::vector<CertificatePtr> chain = read_certificates(identity.chain);
+  if (chain.empty()) return refuse(refusal, "cert", "no certificate in it");
+  const BioPtr reader = reader_of(identity.key);
+  auto* passphrase = const_cast<std::string*>(&identity.passphrase);
+  const KeyPtr key(PEM_read_bio_PrivateKey(reader.get(), nullptr, give_passphrase, passphrase));
+  if (key == nullptr) return refuse(refusal, "key");
+  if (SSL_CTX_use_certificate(context, chain.front().get()) != 1) return refuse(refusal, "cert");
+  for (size_t i = 1; i < chain.size(); i++) {
+    if (SSL_CTX_add1_chain_cert(context, chain[i].get()) != 1) return refuse(refusal, "cert");
+  }
+  if (SSL_CTX_use_PrivateKey(context, key.get()) != 1) return refuse(refusal, "key");
+  if (SSL_CTX_check_private_key(context) != 1) return refuse(refusal, "key");
+  return true;
+}
+
+bool add_authorities(SSL_CTX* context, const Settings& settings, Refusal& refusal) {
+  X509_STORE* store = SSL_CTX_get_cert_store(context);
+  for (const std::string& text : settings.authorities) {
+    const std::vector<CertificatePtr> certificates = read_certificates(text);
+    if (certificates.empty()) return refuse(refusal, "ca", "no certificate in it");
+    for (const CertificatePtr& certificate : certificates) {
+      if (X509_STORE_add_cert(store, certificate.get()) != 1) return refuse(refusal, "ca");
+      // So that servers say whose certificates they take.
+      if (settings.role == Role::kServer) SSL_CTX_add_client_CA(context, certificate.get());
+    }
+  }
+  for (const std::string& path : settings.authority_files) {
+    if (X509_STORE_load_file(store, path.c_str()) != 1) return refuse(refusal, "ca");
+  }
+  return true;
+}
+
+std::string lower(std::string_view text) {
+  std::string result(text);
+  std::transform(result.begin(), result.end(), result.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return result;
+}
+
+}  // namespace
+
+bool available() {
+  return &OPENSSL_init_ssl != nullptr;
+}
+
+std::shared_ptr<const Context> Context::create(const Settings& settings, Refusal& refusal) {
+  std::shared_ptr<Context> context(new Context(settings.role));
+  return context->load(settings, refusal) ? context : nullptr;
+}
+
+SslContextPtr Context::make(const Settings& settings, Refusal& refusal) const {
+  const bool is_server = settings.role == Role::kServer;
+  SslContextPtr made(SSL_CTX_new(is_server ? TLS_server_method() : TLS_client_method()));
+  SSL_CTX* context = made.get();
+  if (context == nullptr) {
+    refuse(refusal, "role");
+    return nullptr;
+  }
+  SSL_CTX_set_security_level(context, kSecurityLevel);
+  SSL_CTX_set_options(
+      context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+  // Buffers are there only while bytes are in them: an idle connection has none.
+  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+  SSL_CTX_set_read_ahead(context, 1);
+  SSL_CTX_set_verify(context, settings.verify_mode, nullptr);
+  // Sessions with client certificates are resumed only within one context.
+  static constexpr unsigned char kSessionContext[] = "sock";
+  SSL_CTX_set_session_id_context(context, kSessionContext, sizeof(kSessionContext) - 1);
+  if (SSL_CTX_set_min_proto_version(context, settings.version_min) != 1) {
+    refuse(refusal, "minProtocol");
+  } else if (SSL_CTX_set_max_proto_version(context, settings.version_max) != 1) {
+    refuse(refusal, "maxProtocol");
+  } else if (SSL_CTX_set_cipher_list(
+                 context, settings.ciphers.empty() ? kCiphers : settings.ciphers.c_str()) != 1) {
+    refuse(refusal, "ciphers");
+  } else if (SSL_CTX_set_ciphersuites(context, settings.cipher_suites.empty()
+                                                   ? kCipherSuites
+                                                   : settings.cipher_suites.c_str()) != 1) {
+    refuse(refusal, "cipherSuites");
+  } else if (add_authorities(context, settings, refusal)) {
+    return made;
+  }
+  return nullptr;
+}
+
+bool Context::load(const Settings& settings, Refusal& refusal) {
+  const ErrorScope errors;
+  context_ = make(settings, refusal);
+  if (context_ == nullptr || !add_identities(settings, refusal)) return false;
+  protocols_ = settings.protocols;
+  if (protocols_.empty()) return true;
+  if (role_ == Role::kServer) {
+    SSL_CTX_set_alpn_select_cb(context_.get(), on_protocols, this);
+    return true;
+  }
+  const auto* wire = reinterpret_cast<const unsigned char*>(protocols_.data());
+  // Unlike all others this one says 0 for success.
+  if (SSL_CTX_set_alpn_protos(context_.get(), wire, static_cast<unsigned>(protocols_.size())) !=
+      0) {
+    return refuse(refusal, "alpn");
+  }
+  return true;
+}
+
+bool Context::add_identities(const Settings& settings, Refusal& refusal) {
+  for (const Identity& identity : settings.identities) {
+    if (identity.hostname.empty()) {
+      if (!use_identity(context_.get(), identity, refusal)) return false;
+      continue;
+    }
+    SslContextPtr own = make(settings, refusal);
+    if (own == nullptr || !use_identity(own.get(), identity, refusal)) return false;
+    by_hostname_[lower(identity.hostname)] = std::move(own);
+  }
+  if (!by_hostname_.empty()) {
+    SSL_CTX_set_tlsext_servername_callback(context_.get(), on_server_name);
+    SSL_CTX_set_tlsext_servername_arg(context_.get(), this);
+  }
+  return true;
+}
+
+SSL_CTX* Context::for_hostname(const char* name) const {
+  const std::string wanted = lower(name);
+  auto found = by_hostname_.find(wanted);
+  if (found == by_hostname_.end()) {
+    const size_t dot = wanted.find('.');
+    if (dot == std::string::npos) return nullptr;
+    // A wildcard stands for one label (RFC 9525, 6.3).
+    found = by_hostname_.find("*" + wanted.substr(dot));
+  }
+  return found == by_hostname_.end() ? nullptr : found->second.get();
+}
+
+int Context::on_server_name(SSL* ssl, int* /*alert*/, void* self) {
+  const char* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+  if (name == nullptr) return SSL_TLSEXT_ERR_NOACK;
+  SSL_CTX* own = static_cast<const Context*>(self)->for_hostname(name);
+  if (own != nullptr) SSL_set_SSL_CTX(ssl, own);
+  return SSL_TLSEXT_ERR_OK;
+}
+
+int Context::on_protocols(SSL* /*ssl*/, const unsigned char** chosen, unsigned char* chosen_size,
+                          const unsigned char* offered, unsigned int offered_size, void* self) {
+  const std::string& ours = static_cast<const Context*>(self)->protocols_;
+  unsigned char* found = nullptr;
+  const int outcome = SSL_select_next_proto(
+      &found, chosen_size, reinterpret_cast<const unsigned char*>(ours.data()),
+      static_cast<unsigned>(ours.size()), offered, offered_size);
+  *chosen = found;
+  // RFC 7301, 3.2: a server that supports none of them says so, and that is the end.
+  return outcome == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+}  // namespace sock::tls

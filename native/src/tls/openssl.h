@@ -1,0 +1,43 @@
+// The OpenSSL that the process has, which is Node's: never one of our own. Its functions are weak,
+// so that the addon loads where there is none; available() asks before anything is called.
+#pragma once
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/pkcs12.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#include <memory>
+
+#include "tls/openssl_weak.h"
+
+namespace sock::tls {
+
+bool available();
+
+struct Freer {
+  void operator()(BIO* bio) const { BIO_free_all(bio); }
+  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
+  void operator()(X509* certificate) const { X509_free(certificate); }
+  void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
+  void operator()(SSL* ssl) const { SSL_free(ssl); }
+};
+
+using BioPtr = std::unique_ptr<BIO, Freer>;
+using KeyPtr = std::unique_ptr<EVP_PKEY, Freer>;
+using CertificatePtr = std::unique_ptr<X509, Freer>;
+using SslContextPtr = std::unique_ptr<SSL_CTX, Freer>;
+using SslPtr = std::unique_ptr<SSL, Freer>;
+
+// The queue of errors is shared with Node, on this thread: what was in it before stays, and what
+// our call left is gone at the end of the scope.
+class ErrorScope {
+ public:
+  ErrorScope() { ERR_set_mark(); }
+  ~ErrorScope() { ERR_pop_to_mark(); }
+  ErrorScope(const ErrorScope&) = delete;
+  ErrorScope& operator=(const ErrorScope&) = delete;
+};
+
+}  // namespace sock::tls

@@ -1,0 +1,384 @@
+/** What connections are made with: certificates, trust, versions. */
+import { SocketClosedError, TlsError } from '@sock/core';
+import {
+  binding,
+  checkArray,
+  checkInteger,
+  checkObject,
+  checkOneOf,
+  checkOptions,
+  invalidType,
+  invalidValue,
+  type TlsContextHandle,
+} from '@sock/native';
+import { TlsVerifyMode, type TlsVersion } from './constants.js';
+import { checkCertificateName } from './hostname.js';
+import { type PemSource, readPem } from './pem.js';
+import { systemRoots } from './roots.js';
+
+const versions: Readonly<Record<TlsVersion, number>> = { 'TLSv1.2': 0x0303, 'TLSv1.3': 0x0304 };
+const versionNames = ['TLSv1.2', 'TLSv1.3'] as const;
+const namedCertificatesMax = 100;
+const protocolsMax = 16;
+const protocolBytesMax = 255;
+const verifyModeAll =
+  TlsVerifyMode.Peer | TlsVerifyMode.FailIfNoPeerCert | TlsVerifyMode.ClientOnce;
+
+/** A certificate, the key that belongs to it, and what the key is encrypted with. */
+export interface TlsCertificate {
+  /** The certificate, and behind it those that lead to one of the peer's authorities. */
+  cert: PemSource;
+  /** Its private key. */
+  key: PemSource;
+  /** What the key is encrypted with; default: it is not. */
+  passphrase?: string | undefined;
+}
+
+/** What a {@link TlsContext} begins with; its setters change it. */
+export interface TlsContextOptions {
+  /** With `key`: a certificate with its chain. Servers need one. */
+  cert?: PemSource | undefined;
+  /** The private key of `cert`. */
+  key?: PemSource | undefined;
+  /** What `key` is encrypted with. */
+  passphrase?: string | undefined;
+  /** Whom to trust, one or several authorities. For clients in place of the system's. */
+  ca?: PemSource | readonly PemSource[] | undefined;
+}
+
+const optionKeys = ['cert', 'key', 'passphrase', 'ca'] as const;
+
+interface Identity {
+  readonly chain: string;
+  readonly key: string;
+  readonly passphrase: string;
+}
+
+interface Settings {
+  readonly identity: Identity | null;
+  readonly named: ReadonlyMap<string, Identity>;
+  /** Null: those of the system. */
+  readonly authorities: readonly string[] | null;
+  readonly verifyMode: number;
+  readonly minVersion: TlsVersion;
+  readonly maxVersion: TlsVersion;
+  readonly ciphers: string;
+  readonly cipherSuites: string;
+  /** As they go over the wire (RFC 7301, 3.1). */
+  readonly protocols: Uint8Array;
+}
+
+const nothing = new Uint8Array(0);
+
+/**
+ * Certificates, trust and versions, for any number of connections.
+ *
+ * TLS 1.3 only, unless {@link setMinProtocol} says otherwise; no keys, curves or signatures below
+ * 112 bits (OpenSSL's security level 2); no compression and no renegotiation. A client verifies its
+ * server, by the system's authorities unless it is given others: what `SSL_CERT_FILE` names, else
+ * the bundle of the system, else those that Node carries, and `NODE_EXTRA_CA_CERTS` besides. A
+ * server asks nobody for a certificate until {@link setVerifyMode}.
+ *
+ * Every setter counts for connections that begin afterwards, on a listening server too; those that
+ * are there keep what they have. A setter that is refused changes nothing: it throws `TlsError`
+ * (`ERR_SOCK_TLS_SETTING`, with OpenSSL's `reason`), a TypeError or RangeError for a wrong
+ * argument, the error of the file system for a path, or `ERR_SOCK_CLOSED` after {@link close}.
+ *
+ * @example
+ * ```ts
+ * const context = TlsContext.server({ cert: 'server.pem', key: 'server.key' });
+ * context.setAlpnProtocols(['h2', 'http/1.1']);
+ * ```
+ */
+export class TlsContext {
+  /** Whether it is for the side that accepts. */
+  readonly isServer: boolean;
+  private settings: Settings;
+  private made: TlsContextHandle | null;
+
+  private constructor(isServer: boolean, settings: Settings) {
+    this.isServer = isServer;
+    this.settings = settings;
+    this.made = make(isServer, settings);
+  }
+
+  /**
+   * For the side that accepts.
+   *
+   * @param options `cert` and `key`; they may be left out if {@link addCertificate} brings others.
+   * `ca` has the authorities of client certificates, which are asked for once {@link setVerifyMode}
+   * says so.
+   */
+  static server(options?: TlsContextOptions): TlsContext {
+    return new TlsContext(true, initial(options, TlsVerifyMode.None, []));
+  }
+
+  /**
+   * For the side that connects.
+   *
+   * @param options `ca`, else the system's; `cert` and `key` where the server asks for them.
+   */
+  static client(options?: TlsContextOptions): TlsContext {
+    return new TlsContext(false, initial(options, TlsVerifyMode.Peer, null));
+  }
+
+  /**
+   * Another certificate in place of the one for every name.
+   *
+   * @param cert The certificate with its chain.
+   * @param key Its private key.
+   * @param passphrase What the key is encrypted with; default: it is not.
+   */
+  loadCertificate(cert: PemSource, key: PemSource, passphrase?: string): void {
+    this.change({ identity: readIdentity({ cert, key, passphrase }, '') });
+  }
+
+  /**
+   * For servers: a certificate for one name that clients ask for (SNI, RFC 6066). The same name
+   * again replaces it. Who asks for no name, or for one that has none, gets the one for every name.
+   *
+   * @param hostname In any case; `*.` in front stands for one label.
+   * @param certificate The certificate and its key; `null` takes the name away. At most 100 names.
+   */
+  addCertificate(hostname: string, certificate: TlsCertificate | null): void {
+    if (!this.isServer) throw new TypeError('addCertificate is for servers');
+    const name = checkCertificateName('hostname', hostname);
+    const named = new Map(this.settings.named);
+    if (certificate === null) {
+      named.delete(name);
+    } else {
+      named.set(name, readIdentity(checkCertificate(certificate), 'certificate.'));
+    }
+    checkInteger('the count of names', named.size, 0, namedCertificatesMax);
+    this.change({ named });
+  }
+
+  /** Trusts these authorities, one or several, in place of those before. */
+  loadCa(ca: PemSource | readonly PemSource[]): void {
+    this.change({ authorities: readAuthorities('ca', ca) });
+  }
+
+  /**
+   * Whether the peer's certificate is looked at.
+   *
+   * @param mode Values of {@link TlsVerifyMode}, joined with `|`. Clients have `None` and `Peer`.
+   * Default `Peer` for clients, `None` for servers.
+   */
+  setVerifyMode(mode: number): void {
+    checkInteger('mode', mode, 0, this.isServer ? verifyModeAll : TlsVerifyMode.Peer);
+    this.change({ verifyMode: mode });
+  }
+
+  /** The oldest version to take; default `'TLSv1.3'`. */
+  setMinProtocol(version: TlsVersion): void {
+    const minVersion = checkOneOf('version', version, versionNames);
+    if (versions[minVersion] > versions[this.settings.maxVersion]) {
+      throw invalidValue('version', `must not be above ${this.settings.maxVersion}`, version);
+    }
+    this.change({ minVersion });
+  }
+
+  /** The newest version to take; default `'TLSv1.3'`. */
+  setMaxProtocol(version: TlsVersion): void {
+    const maxVersion = checkOneOf('version', version, versionNames);
+    if (versions[maxVersion] < versions[this.settings.minVersion]) {
+      throw invalidValue('version', `must not be below ${this.settings.minVersion}`, version);
+    }
+    this.change({ maxVersion });
+  }
+
+  /**
+   * The ciphers of TLS 1.2, in OpenSSL's language; those of 1.3 have a setter of their own.
+   *
+   * @param list Default: ECDHE and DHE with AES-GCM and ChaCha20-Poly1305.
+   * @see openssl-ciphers(1)
+   */
+  setCiphers(list: string): void {
+    this.change({ ciphers: checkList('list', list) });
+  }
+
+  /**
+   * The cipher suites of TLS 1.3, separated by `:`, the best first.
+   *
+   * @param list Default: AES-256-GCM, ChaCha20-Poly1305, AES-128-GCM.
+   */
+  setCipherSuites(list: string): void {
+    this.change({ cipherSuites: checkList('list', list) });
+  }
+
+  /**
+   * The protocols that may be spoken over it (ALPN, RFC 7301), the best first. A client offers
+   * them; a server takes the first of its own that the client offers, and refuses a client that
+   * offers others only, with the alert `no_application_protocol`.
+   *
+   * @param protocols At most 16, each of 1 to 255 bytes; none: nothing is offered, or chosen.
+   */
+  setAlpnProtocols(protocols: readonly string[]): void {
+    this.change({ protocols: toWire(protocols) });
+  }
+
+  /** No connection begins with it any more. Those that are there go on. Again: does nothing. */
+  close(): void {
+    this.made = null;
+  }
+
+  /** {@link close}, for `using`. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** @internal Whether it is left to the caller whom to trust. */
+  get verifies(): boolean {
+    return this.settings.verifyMode !== TlsVerifyMode.None;
+  }
+
+  /** @internal What the next connection begins with. */
+  get handle(): TlsContextHandle {
+    if (this.made === null) throw closedContext();
+    return this.made;
+  }
+
+  private change(changes: Partial<Settings>): void {
+    if (this.made === null) throw closedContext();
+    const settings = { ...this.settings, ...changes };
+    this.made = make(this.isServer, settings);
+    this.settings = settings;
+  }
+}
+
+/** For arguments: the packages' own, of any copy, have a handle. */
+export function checkContext(name: string, value: unknown, isServer: boolean): TlsContext {
+  if (!(value instanceof TlsContext)) throw invalidType(name, 'a TlsContext', value);
+  if (value.isServer !== isServer) {
+    throw invalidValue(name, `must be one for ${isServer ? 'servers' : 'clients'}`, value);
+  }
+  return value;
+}
+
+function closedContext(): SocketClosedError {
+  return new SocketClosedError('the context is closed', { code: 'ERR_SOCK_CLOSED' });
+}
+
+function initial(
+  options: TlsContextOptions | undefined,
+  verifyMode: number,
+  authorities: readonly string[] | null,
+): Settings {
+  const { cert, key, passphrase, ca } = checkOptions<TlsContextOptions>(options, optionKeys);
+  if ((cert === undefined) !== (key === undefined)) {
+    const missing = cert === undefined ? 'cert' : 'key';
+    throw invalidType(`options.${missing}`, 'given with the other of the two', undefined);
+  }
+  const hasCertificate = cert !== undefined && key !== undefined;
+  return {
+    identity: hasCertificate ? readIdentity({ cert, key, passphrase }, 'options.') : null,
+    named: new Map(),
+    authorities: ca === undefined ? authorities : readAuthorities('options.ca', ca),
+    verifyMode,
+    minVersion: 'TLSv1.3',
+    maxVersion: 'TLSv1.3',
+    ciphers: '',
+    cipherSuites: '',
+    protocols: nothing,
+  };
+}
+
+function checkCertificate(value: unknown): TlsCertificate {
+  const { cert, key, passphrase } = checkObject<TlsCertificate>('certificate', value);
+  if (cert === undefined) throw invalidType('certificate.cert', 'PEM text or a path', cert);
+  if (key === undefined) throw invalidType('certificate.key', 'PEM text or a path', key);
+  return { cert, key, passphrase };
+}
+
+function readIdentity({ cert, key, passphrase }: TlsCertificate, prefix: string): Identity {
+  if (passphrase !== undefined && typeof passphrase !== 'string') {
+    throw invalidType(`${prefix}passphrase`, 'a string', passphrase);
+  }
+  return {
+    chain: readPem(`${prefix}cert`, cert),
+    key: readPem(`${prefix}key`, key),
+    passphrase: passphrase ?? '',
+  };
+}
+
+function readAuthorities(argument: string, ca: PemSource | readonly PemSource[]): string[] {
+  if (!Array.isArray(ca)) return [readPem(argument, ca as PemSource)];
+  return checkArray(argument, ca, 'an array').map((each, index) =>
+    readPem(`${argument}[${index}]`, each),
+  );
+}
+
+function checkList(argument: string, list: string): string {
+  if (typeof list !== 'string') throw invalidType(argument, 'a string', list);
+  if (list === '' || list.includes('\0')) {
+    throw invalidValue(argument, 'must be names separated by ":"', list);
+  }
+  return list;
+}
+
+function toWire(protocols: readonly string[]): Uint8Array {
+  const list = checkArray('protocols', protocols, 'an array of strings');
+  checkInteger('protocols.length', list.length, 0, protocolsMax);
+  return Buffer.concat(
+    list.map((protocol, index) => {
+      const argument = `protocols[${index}]`;
+      if (typeof protocol !== 'string') throw invalidType(argument, 'a string', protocol);
+      const bytes = Buffer.from(protocol);
+      if (bytes.length < 1 || bytes.length > protocolBytesMax) {
+        throw invalidValue(argument, `must have 1 to ${protocolBytesMax} bytes`, protocol);
+      }
+      return Buffer.concat([Buffer.from([bytes.length]), bytes]);
+    }),
+  );
+}
+
+function flatten(hostname: string, { chain, key, passphrase }: Identity): string[] {
+  return [hostname, chain, key, passphrase];
+}
+
+/** The names of settings in the addon, for messages. */
+const settingNames: Readonly<Record<string, string>> = {
+  cert: 'the certificate',
+  key: 'the key',
+  ca: 'an authority',
+  alpn: 'the list of protocols',
+  ciphers: 'the list of ciphers',
+  cipherSuites: 'the list of cipher suites',
+  minProtocol: 'the oldest version',
+  maxProtocol: 'the newest version',
+};
+
+/** SSL_VERIFY_* of <openssl/ssl.h>: all are a peer check, and what is asked besides. */
+function toOpenSsl(mode: number): number {
+  return mode === TlsVerifyMode.None ? 0 : mode | TlsVerifyMode.Peer;
+}
+
+function make(isServer: boolean, settings: Settings): TlsContextHandle {
+  if (!binding.tlsIsAvailable()) {
+    const message = 'this runtime has no OpenSSL that TLS could be made with';
+    throw new TlsError(message, { code: 'ERR_SOCK_NO_OPENSSL' });
+  }
+  const { identity, named, authorities, ciphers, cipherSuites, protocols } = settings;
+  const identities = identity === null ? [] : flatten('', identity);
+  for (const [hostname, each] of named) identities.push(...flatten(hostname, each));
+  const verifyMode = toOpenSsl(settings.verifyMode);
+  const trusts = verifyMode !== 0;
+  const roots =
+    authorities === null && trusts ? systemRoots() : { texts: authorities ?? [], files: [] };
+  const made = binding.tlsContext(
+    isServer,
+    identities,
+    roots.texts,
+    roots.files,
+    verifyMode,
+    versions[settings.minVersion],
+    versions[settings.maxVersion],
+    ciphers,
+    cipherSuites,
+    protocols,
+  );
+  if (!Array.isArray(made)) return made;
+  const [setting, reason] = made;
+  const message = `${settingNames[setting] ?? setting} was refused: ${reason}`;
+  throw new TlsError(message, { code: 'ERR_SOCK_TLS_SETTING', reason });
+}

@@ -1,0 +1,363 @@
+/**
+ * TLS over a connected socket.
+ *
+ * Theory of operation. The addon puts its engine between the socket's descriptor and the verbs of a
+ * stream: what it receives for us are decrypted bytes, and what it sends are records. So the verbs
+ * are those of every stream, and a message costs one crossing each way, as without TLS. What the
+ * kernel does not take of a record is held by the engine, and a send is done only when it is gone.
+ */
+import type { X509Certificate } from 'node:crypto';
+import {
+  FileStream,
+  type OperationOptions,
+  Socket,
+  type SocketError,
+  type SyncOptions,
+  systemError,
+  TlsError,
+} from '@sock/core';
+import {
+  binding,
+  checkOptions,
+  Errno,
+  type Explain,
+  Flag,
+  invalidType,
+  PollIn,
+  PollOut,
+} from '@sock/native';
+import { TlsHandshakeState } from './constants.js';
+import { checkContext, TlsContext } from './context.js';
+import { explainer } from './failure.js';
+import { Handshake } from './handshake.js';
+import { checkHostname } from './hostname.js';
+
+/** SHUT_RD of shutdown(2). */
+const readDirection = 0;
+/** SHUT_WR of shutdown(2). */
+const writeDirection = 1;
+
+/** Options of {@link TlsSocket.enable}. */
+export interface TlsSocketOptions {
+  /** As for {@link TlsSocket.setHostname}. */
+  hostname?: string | undefined;
+}
+
+/**
+ * A connection over which TLS is spoken: a stream like the socket below it, with the same verbs and
+ * the same promises.
+ *
+ * The bytes of the socket below are records from now on, so its own verbs throw `TlsError`
+ * (`ERR_SOCK_TLS_ACTIVE`); its options, addresses and figures stay what they were. Closing either
+ * closes both.
+ *
+ * Where the two differ from a plain socket:
+ * - The end is the peer's word for it (close_notify, RFC 8446, 6.1). A connection that ends
+ *   without rejects with `TlsProtocolError` (`ERR_SOCK_TLS_TRUNCATED`): something may be missing.
+ * - A `trySend` may leave a part of a record, at most 16 KiB, with this process until the kernel
+ *   has room. `sendAll` and its siblings wait for that.
+ * - `close()` tells the peer that this was all, unless sends were waiting or bytes were unread:
+ *   then the connection breaks, as TCP's does. `bytesTransferred` of a send that it cut short may
+ *   count up to 16 KiB of a record that has not left.
+ * - Descriptors and credentials cannot be sent.
+ *
+ * @example
+ * ```ts
+ * const socket = await connect({ host: 'example.org', port: 443 });
+ * const tls = TlsSocket.enable(socket, TlsContext.client(), { hostname: 'example.org' });
+ * await tls.handshake();
+ * await tls.sendAll('GET / HTTP/1.0\r\nhost: example.org\r\n\r\n');
+ * ```
+ */
+export class TlsSocket extends FileStream {
+  /** The socket below. */
+  readonly socket: Socket;
+  private readonly context: TlsContext;
+  private readonly explainErrno: Explain;
+  private state: TlsHandshakeState = TlsHandshakeState.NotStarted;
+  private pending: Handshake | null = null;
+  private hasHostname = false;
+
+  private constructor(socket: Socket, context: TlsContext) {
+    const { handle } = context;
+    const { endpoint, early } = socket.yieldEndpoint({
+      refusal: tlsActiveError,
+      onClosing: () => this.onClosing(),
+      onClosed: () => this.onClosed(),
+    });
+    super(endpoint.slot, endpoint.generation);
+    this.endpoint = endpoint;
+    this.socket = socket;
+    this.context = context;
+    this.explainErrno = explainer(endpoint, -Errno.EPROTO);
+    endpoint.explain = this.explainErrno;
+    const result = binding.tlsEnable(endpoint.slot, endpoint.generation, handle, early);
+    if (result < 0) {
+      socket.close();
+      throw systemError(result, { syscall: 'SSL_new' });
+    }
+  }
+
+  /**
+   * Puts TLS over a connected socket; nothing is sent yet. The role is the context's.
+   *
+   * @param socket A connected stream socket, of which no receive waits. Bytes that were received
+   * and put back count as the first of the peer's records.
+   * @param context What the connection is made with, now and for good.
+   * @param options `hostname`, for clients.
+   * @throws `SocketError`: `ENOTCONN`, `ERR_SOCK_BUSY`, `ERR_SOCK_CLOSED`; `ERR_SOCK_TLS_ACTIVE`
+   * when there is TLS over it already. TypeError, RangeError when an argument is wrong.
+   */
+  static enable(socket: Socket, context: TlsContext, options?: TlsSocketOptions): TlsSocket {
+    if (!(socket instanceof Socket)) throw invalidType('socket', 'a Socket of @sock/core', socket);
+    if (socket.type !== 'stream') throw invalidType('socket', 'a stream socket', socket);
+    if (!(context instanceof TlsContext)) throw invalidType('context', 'a TlsContext', context);
+    const { hostname } = checkOptions<TlsSocketOptions>(options, ['hostname']);
+    if (hostname !== undefined) {
+      checkContext('context', context, false);
+      checkHostname('options.hostname', hostname);
+    }
+    const made = new TlsSocket(socket, context);
+    if (hostname !== undefined) made.setHostname(hostname);
+    return made;
+  }
+
+  /**
+   * For clients, before the handshake: whom the certificate of the server has to be for.
+   *
+   * @param name A host name, which is also told to the server (SNI), or an address. Labels have
+   * letters, digits and hyphens; others are written in their ASCII form (IDNA).
+   * @throws `TlsError` (`ERR_SOCK_TLS_ACTIVE`) once the handshake has begun; TypeError.
+   */
+  setHostname(name: string): void {
+    checkContext('the role of this socket', this.context, false);
+    const checked = checkHostname('name', name);
+    if (this.endpoint.closed) throw this.unready();
+    if (this.state !== TlsHandshakeState.NotStarted) {
+      const message = 'the handshake has begun';
+      throw new TlsError(message, { code: 'ERR_SOCK_TLS_ACTIVE' });
+    }
+    const { slot, generation } = this.endpoint;
+    const result = binding.tlsSetHostname(slot, generation, checked.name, checked.isAddress);
+    if (result < 0) throw systemError(result, { syscall: 'SSL_set1_host' });
+    this.hasHostname = true;
+  }
+
+  /**
+   * Agrees with the peer on keys, and verifies its certificate.
+   *
+   * @param options `timeout` (ms, default none) and `signal`. After either the connection is of no
+   * more use than for closing.
+   * @returns Resolves when bytes can be sent and received; at once when they can already.
+   *
+   * Rejects with `TlsVerifyError`, `TlsHandshakeError`, `TlsProtocolError`
+   * (`ERR_SOCK_TLS_TRUNCATED`), `SocketClosedError`, `TimeoutError`, `AbortError`; with `TlsError`
+   * (`ERR_SOCK_TLS_HOSTNAME`) when the server is to be verified and no host name was set; with
+   * `ERR_SOCK_BUSY` while another handshake of this socket waits.
+   */
+  handshake(options?: OperationOptions): Promise<void> {
+    const limits = this.limitsOf(options, this.limits);
+    if (limits.signal?.aborted) return this.refusal(limits) ?? Promise.resolve();
+    try {
+      if (this.isHandshakeOver()) return Promise.resolve();
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return new Promise((resolve, reject) => {
+      const done = (): void => {
+        this.complete();
+        resolve();
+      };
+      const failed = (error: unknown): void => {
+        this.state = TlsHandshakeState.Error;
+        this.pending = null;
+        reject(error);
+      };
+      const errorFor = (errno: number): Error => this.errorFor(errno);
+      this.state = TlsHandshakeState.InProgress;
+      this.pending = new Handshake(this.endpoint, done, failed, errorFor);
+      this.pending.begin(limits);
+    });
+  }
+
+  /**
+   * Blocks this thread's event loop: {@link handshake}, waiting up to `timeout` (ms, default none).
+   * Throws what that rejects with.
+   */
+  handshakeSync(options?: SyncOptions): void {
+    const patience = this.patienceOf(options);
+    for (;;) {
+      const state = this.tryHandshake();
+      if (state === TlsHandshakeState.Complete) return;
+      const isHeld = state === TlsHandshakeState.WantWrite;
+      patience.wait(this.endpoint, isHeld ? PollIn | PollOut : PollIn, 'handshake');
+    }
+  }
+
+  /**
+   * One step, without waiting. Throws what {@link handshake} rejects with.
+   *
+   * @returns `Complete`, or what to poll for before the next step: `WantRead`, `WantWrite`.
+   */
+  tryHandshake(): TlsHandshakeState {
+    if (this.isHandshakeOver()) return this.state;
+    const { slot, generation } = this.endpoint;
+    const result = binding.tlsHandshake(slot, generation, false);
+    if (result === 0) {
+      this.complete();
+    } else if (result === -Errno.EAGAIN) {
+      const isHeld = this.endpoint.has(Flag.Held);
+      this.state = isHeld ? TlsHandshakeState.WantWrite : TlsHandshakeState.WantRead;
+    } else {
+      this.state = TlsHandshakeState.Error;
+      throw this.errorFor(result);
+    }
+    return this.state;
+  }
+
+  /** How far the handshake is. */
+  get handshakeState(): TlsHandshakeState {
+    return this.state;
+  }
+
+  /** Whether bytes can be sent and received. */
+  get isConnected(): boolean {
+    return this.ready && this.socket.isConnected;
+  }
+
+  /** `'TLSv1.3'` or `'TLSv1.2'`; undefined before the handshake is done, and once closed. */
+  get version(): string | undefined {
+    return this.told()?.[0] || undefined;
+  }
+
+  /** OpenSSL's name of it, as `'TLS_AES_256_GCM_SHA384'`; undefined as for {@link version}. */
+  get cipher(): string | undefined {
+    return this.told()?.[1] || undefined;
+  }
+
+  /** What both sides chose of the protocols offered (RFC 7301); undefined: nothing. */
+  get alpnProtocol(): string | undefined {
+    return this.told()?.[2] || undefined;
+  }
+
+  /** Whether keys of an earlier connection were used again, so that no certificate was sent. */
+  get isSessionReused(): boolean {
+    return this.told()?.[3] === 1;
+  }
+
+  /** X509_V_* of OpenSSL: 0 when nothing is wrong with the peer's certificate, or none was sent. */
+  get verifyResult(): number | undefined {
+    return this.told()?.[4];
+  }
+
+  /** The peer's certificate; undefined where it sent none, and as for {@link version}. */
+  get peerCertificate(): X509Certificate | undefined {
+    const { slot, generation } = this.endpoint;
+    const der = binding.tlsPeerCertificate(slot, generation);
+    if (der === undefined) return undefined;
+    const { X509Certificate: Certificate } = require('node:crypto') as typeof import('node:crypto');
+    return new Certificate(Buffer.from(der));
+  }
+
+  /** The peer's address, as the socket below tells it. */
+  get remoteAddress(): string | undefined {
+    return this.socket.remoteAddress;
+  }
+
+  /** The peer's port, as the socket below tells it. */
+  get remotePort(): number | undefined {
+    return this.socket.remotePort;
+  }
+
+  /** This side's address, as the socket below tells it. */
+  get localAddress(): string | undefined {
+    return this.socket.localAddress;
+  }
+
+  /** This side's port, as the socket below tells it. */
+  get localPort(): number | undefined {
+    return this.socket.localPort;
+  }
+
+  /**
+   * Closes both at once. What waits is rejected with `ERR_SOCK_CLOSED`. The peer is told that this
+   * was all, unless sends were waiting or bytes were unread: then it learns that something is
+   * missing. Again: does nothing. To be sure that the peer has everything, use {@link end}.
+   */
+  close(): void {
+    this.socket.close();
+  }
+
+  /** @internal */
+  protected override get canReset(): boolean {
+    return true;
+  }
+
+  /** @internal */
+  protected override unready(): SocketError {
+    if (this.endpoint.closed || this.isTaken) return super.unready();
+    return new TlsError('the handshake is not done', { code: 'ERR_SOCK_TLS_HANDSHAKE_NEEDED' });
+  }
+
+  /** @internal The peer hears of the end in TLS's own words; the descriptor goes on both ways. */
+  protected override shutDown(direction: number): number {
+    if (direction !== writeDirection) this.receiving().endHere();
+    if (direction === readDirection) return 0;
+    return binding.tlsShutdown(this.endpoint.slot, this.endpoint.generation);
+  }
+
+  /** True when it is done; throws when it cannot go on. */
+  private isHandshakeOver(): boolean {
+    if (this.endpoint.closed) throw this.unready();
+    if (this.state === TlsHandshakeState.Complete) return true;
+    if (this.state === TlsHandshakeState.Error) throw this.errorFor(-Errno.EPROTO);
+    if (this.pending !== null) {
+      throw new TlsError('a handshake of this socket waits', { code: 'ERR_SOCK_BUSY' });
+    }
+    if (!this.context.isServer && this.context.verifies && !this.hasHostname) {
+      const message = 'the server is to be verified, and no host name was set that it has to be';
+      throw new TlsError(message, { code: 'ERR_SOCK_TLS_HOSTNAME' });
+    }
+    return false;
+  }
+
+  private complete(): void {
+    this.state = TlsHandshakeState.Complete;
+    this.pending = null;
+    this.ready = true;
+  }
+
+  private errorFor(errno: number): Error {
+    const details = { syscall: 'handshake' };
+    return this.explainErrno(errno, details) ?? systemError(errno, details);
+  }
+
+  private told(): [string, string, string, number, number] | undefined {
+    if (this.endpoint.closed || this.state !== TlsHandshakeState.Complete) return undefined;
+    const state = binding.tlsState(this.endpoint.slot, this.endpoint.generation);
+    return typeof state === 'number' ? undefined : state;
+  }
+
+  /** The descriptor is about to be closed. */
+  private onClosing(): void {
+    this.pending?.close();
+    if (!this.ready && !this.isTaken) return;
+    const { slot, generation } = this.endpoint;
+    const isSaid = this.sender?.flushAll() ?? true;
+    const isHeard = this.receiver?.holdsBytes !== true && binding.tlsSettle(slot, generation) === 0;
+    if (isSaid && isHeard) binding.tlsShutdown(slot, generation);
+    // The kernel would do so by itself if the engine had not received those bytes from it.
+    else if (!isHeard) binding.disconnect(slot, generation);
+    this.ready = false;
+    this.sender?.close();
+  }
+
+  private onClosed(): void {
+    this.receiver?.close();
+  }
+}
+
+function tlsActiveError(): SocketError {
+  const message = 'the bytes of this socket are those of TLS: use its TlsSocket';
+  return new TlsError(message, { code: 'ERR_SOCK_TLS_ACTIVE' });
+}

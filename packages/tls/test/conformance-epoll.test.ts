@@ -1,0 +1,3 @@
+import { describeTlsStreams } from './streams.js';
+
+describeTlsStreams('epoll');

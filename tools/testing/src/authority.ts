@@ -1,0 +1,145 @@
+/** A small certificate authority, for tests of TLS. */
+import 'reflect-metadata';
+import { webcrypto } from 'node:crypto';
+import {
+  BasicConstraintsExtension,
+  ExtendedKeyUsage,
+  ExtendedKeyUsageExtension,
+  type Extension,
+  KeyUsageFlags,
+  KeyUsagesExtension,
+  PemConverter,
+  SubjectAlternativeNameExtension,
+  type X509Certificate,
+  X509CertificateGenerator,
+} from '@peculiar/x509';
+
+type KeyPair = webcrypto.CryptoKeyPair;
+
+const dayMs = 24 * 3_600_000;
+
+const algorithms = {
+  p256: { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' },
+  rsa2048: rsa(2048),
+  rsa1024: rsa(1024),
+} as const;
+
+function rsa(modulusLength: number) {
+  const publicExponent = new Uint8Array([1, 0, 1]);
+  return { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256', publicExponent, modulusLength };
+}
+
+/** What a certificate says; the defaults make a good one for a server. */
+export interface CertificateWishes {
+  /** Names and addresses that it is for. Default `localhost`, 127.0.0.1 and ::1. */
+  names?: readonly string[];
+  /** What it may be used for. Default: servers and clients. */
+  usage?: readonly ('serverAuth' | 'clientAuth')[];
+  /** The days from today on which it becomes and ceases to be valid. Default −1 and 30. */
+  days?: readonly [number, number];
+  key?: keyof typeof algorithms;
+}
+
+/** PEM text. */
+export interface Issued {
+  /** The certificate, and those between it and the root. */
+  readonly cert: string;
+  readonly key: string;
+}
+
+let serials = 1;
+
+async function keysOf(kind: keyof typeof algorithms): Promise<KeyPair> {
+  return (await webcrypto.subtle.generateKey(algorithms[kind], true, [
+    'sign',
+    'verify',
+  ])) as KeyPair;
+}
+
+async function keyText(keys: KeyPair): Promise<string> {
+  const bytes = await webcrypto.subtle.exportKey('pkcs8', keys.privateKey);
+  return PemConverter.encode(bytes, 'PRIVATE KEY');
+}
+
+function alternatives(names: readonly string[]): SubjectAlternativeNameExtension {
+  return new SubjectAlternativeNameExtension(
+    names.map((name) => ({ type: /^[\d.]+$|:/.test(name) ? 'ip' : 'dns', value: name })),
+  );
+}
+
+export class Authority {
+  /** Its own certificate: PEM text, for those who trust it. */
+  readonly cert: string;
+  private readonly certificate: X509Certificate;
+  private readonly keys: KeyPair;
+  /** Certificates that a peer needs besides the root, PEM text. */
+  private readonly chain: string;
+
+  private constructor(certificate: X509Certificate, keys: KeyPair, chain: string) {
+    this.certificate = certificate;
+    this.keys = keys;
+    this.chain = chain;
+    this.cert = certificate.toString('pem');
+  }
+
+  /** One that trusts itself. */
+  static async create(name = 'the root of a test'): Promise<Authority> {
+    const keys = await keysOf('p256');
+    const certificate = await X509CertificateGenerator.createSelfSigned({
+      serialNumber: String(serials++).padStart(4, '0'),
+      name: `CN=${name}`,
+      notBefore: new Date(Date.now() - dayMs),
+      notAfter: new Date(Date.now() + 30 * dayMs),
+      keys,
+      signingAlgorithm: algorithms.p256,
+      extensions: authorityExtensions(),
+    });
+    return new Authority(certificate, keys, '');
+  }
+
+  /** One below this. */
+  async subordinate(name = 'an intermediate of a test'): Promise<Authority> {
+    const keys = await keysOf('p256');
+    const certificate = await this.sign(`CN=${name}`, keys, [-1, 30], authorityExtensions());
+    return new Authority(certificate, keys, `${certificate.toString('pem')}\n${this.chain}`);
+  }
+
+  async issue(wishes: CertificateWishes = {}): Promise<Issued> {
+    const { names = ['localhost', '127.0.0.1', '::1'], days = [-1, 30], key = 'p256' } = wishes;
+    const usage = wishes.usage ?? ['serverAuth', 'clientAuth'];
+    const keys = await keysOf(key);
+    const certificate = await this.sign(`CN=${names[0] ?? 'nobody'}`, keys, days, [
+      new BasicConstraintsExtension(false, undefined, true),
+      new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
+      new ExtendedKeyUsageExtension(usage.map((each) => ExtendedKeyUsage[each])),
+      alternatives(names),
+    ]);
+    return { cert: `${certificate.toString('pem')}\n${this.chain}`, key: await keyText(keys) };
+  }
+
+  private sign(
+    subject: string,
+    keys: KeyPair,
+    [from, to]: readonly [number, number],
+    extensions: Extension[],
+  ): Promise<X509Certificate> {
+    return X509CertificateGenerator.create({
+      serialNumber: String(serials++).padStart(4, '0'),
+      subject,
+      issuer: this.certificate.subject,
+      notBefore: new Date(Date.now() + from * dayMs),
+      notAfter: new Date(Date.now() + to * dayMs),
+      publicKey: keys.publicKey,
+      signingKey: this.keys.privateKey,
+      signingAlgorithm: algorithms.p256,
+      extensions,
+    });
+  }
+}
+
+function authorityExtensions(): Extension[] {
+  return [
+    new BasicConstraintsExtension(true, undefined, true),
+    new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
+  ];
+}
