@@ -10,6 +10,8 @@ export const Flag = {
   Registered: 32,
   /** A layer in front of the descriptor holds output that the kernel did not take. */
   Held: 64,
+  /** It holds input that the kernel has no more. */
+  Unread: 128,
 } as const;
 
 /** Words of the control array: `Control` in src/binding/context.h. */

@@ -193,7 +193,8 @@ export class Endpoint implements Sink, DeadlineSink, Parts {
   }
 
   get hasUnread(): boolean {
-    return this.receiver?.hasUnread === true || this.acceptor?.holdsConnections === true;
+    const isHere = this.receiver?.hasUnread === true || this.acceptor?.holdsConnections === true;
+    return isHere || this.has(Flag.Unread);
   }
 
   /** Something came that nobody waited for: a poll cannot learn of it from the kernel. */

@@ -91,8 +91,9 @@ sys::IoResult receive_filtered(Reactor& reactor, Source& source, void* data, siz
   const sys::IoResult result = filter.receive(data, size);
   // What a short answer says about the source, the filter knows better.
   const sys::IoResult told = note_received(reactor, source, result, 0, wait);
+  source.clear(reactor::flag::kUnread);
   if (filter.holds_input()) {
-    source.set(reactor::flag::kReadable);
+    source.set(reactor::flag::kReadable | reactor::flag::kUnread);
   } else if (told > 0 && !filter.may_receive()) {
     reactor.mark_drained(source);
   }

@@ -60,7 +60,7 @@ const passing = new Set([
 // Looked up once: these are on the path of every message.
 const { control, chunks, receive, receiveInto, receiveMessage, receiveVector } = binding;
 const { EAGAIN, EFAULT, EINVAL } = Errno;
-const { WantChunk, WantRead } = Flag;
+const { Unread, WantChunk, WantRead } = Flag;
 const { ChunkIndex, ChunkOffset } = Control;
 
 /** Is its own queue: with a thousand busy sockets every object on the way is out of the cache. */
@@ -291,9 +291,15 @@ export class Receiver extends OperationQueue<ReceiveOperation> implements ByteSo
     const { slot, generation } = this.endpoint;
     const count = receive(slot, generation, max, wait);
     if (count <= 0) return this.note(count);
-    this.endpoint.spend(count);
+    this.spend(count);
     const buffer = chunks[control[ChunkIndex] as number] as ArrayBuffer;
     return new BufferOver(buffer, control[ChunkOffset] as number, count);
+  }
+
+  private spend(count: number): void {
+    const { endpoint } = this;
+    endpoint.spend(count);
+    if (endpoint.polled && endpoint.has(Unread)) endpoint.noteUnread();
   }
 
   readInto(view: Uint8Array, offset: number, wait: boolean): number {
@@ -309,7 +315,7 @@ export class Receiver extends OperationQueue<ReceiveOperation> implements ByteSo
     if (room <= 0) return -EFAULT;
     const count = receiveInto(slot, generation, view, offset, room, wait);
     if (count <= 0) return this.note(count);
-    this.endpoint.spend(count);
+    this.spend(count);
     return count;
   }
 
@@ -321,7 +327,7 @@ export class Receiver extends OperationQueue<ReceiveOperation> implements ByteSo
     const { slot, generation } = this.endpoint;
     const count = receiveVector(slot, generation, views, lengths, first, offset, wait);
     if (count <= 0) return this.note(count);
-    this.endpoint.spend(count);
+    this.spend(count);
     return count;
   }
 

@@ -9,7 +9,10 @@
 import type { X509Certificate } from 'node:crypto';
 import {
   FileStream,
+  monotonicMs,
   type OperationOptions,
+  type Pollable,
+  type PollWatcher,
   Socket,
   type SocketError,
   type SyncOptions,
@@ -28,6 +31,7 @@ import {
 } from '@sock/native';
 import { TlsHandshakeState } from './constants.js';
 import { checkContext, TlsContext } from './context.js';
+import { tellDone, tellFailed } from './diagnostics.js';
 import { explainer } from './failure.js';
 import { Handshake } from './handshake.js';
 import { checkHostname } from './hostname.js';
@@ -69,7 +73,7 @@ export interface TlsSocketOptions {
  * await tls.sendAll('GET / HTTP/1.0\r\nhost: example.org\r\n\r\n');
  * ```
  */
-export class TlsSocket extends FileStream {
+export class TlsSocket extends FileStream implements Pollable {
   /** The socket below. */
   readonly socket: Socket;
   private readonly context: TlsContext;
@@ -77,6 +81,7 @@ export class TlsSocket extends FileStream {
   private state: TlsHandshakeState = TlsHandshakeState.NotStarted;
   private pending: Handshake | null = null;
   private hasHostname = false;
+  private startMs = 0;
 
   private constructor(socket: Socket, context: TlsContext) {
     const { handle } = context;
@@ -169,11 +174,11 @@ export class TlsSocket extends FileStream {
         resolve();
       };
       const failed = (error: unknown): void => {
-        this.state = TlsHandshakeState.Error;
-        this.pending = null;
+        this.fail(error);
         reject(error);
       };
       const errorFor = (errno: number): Error => this.errorFor(errno);
+      this.begin();
       this.state = TlsHandshakeState.InProgress;
       this.pending = new Handshake(this.endpoint, done, failed, errorFor);
       this.pending.begin(limits);
@@ -202,6 +207,7 @@ export class TlsSocket extends FileStream {
   tryHandshake(): TlsHandshakeState {
     if (this.isHandshakeOver()) return this.state;
     const { slot, generation } = this.endpoint;
+    this.begin();
     const result = binding.tlsHandshake(slot, generation, false);
     if (result === 0) {
       this.complete();
@@ -209,10 +215,24 @@ export class TlsSocket extends FileStream {
       const isHeld = this.endpoint.has(Flag.Held);
       this.state = isHeld ? TlsHandshakeState.WantWrite : TlsHandshakeState.WantRead;
     } else {
-      this.state = TlsHandshakeState.Error;
-      throw this.errorFor(result);
+      const error = this.errorFor(result);
+      this.fail(error);
+      throw error;
     }
     return this.state;
+  }
+
+  /**
+   * True when a receive would bring something that is here already, though the kernel has nothing
+   * more: bytes that were decrypted with others, or that a reader gave up on.
+   */
+  pendingRead(): boolean {
+    return this.ready && this.endpoint.hasUnread;
+  }
+
+  /** For polls, as the method of `Socket`. */
+  joinPoll(watcher: PollWatcher): () => void {
+    return this.socket.joinPoll(watcher);
   }
 
   /** How far the handshake is. */
@@ -321,10 +341,21 @@ export class TlsSocket extends FileStream {
     return false;
   }
 
+  private begin(): void {
+    if (this.state === TlsHandshakeState.NotStarted) this.startMs = monotonicMs();
+  }
+
   private complete(): void {
     this.state = TlsHandshakeState.Complete;
     this.pending = null;
     this.ready = true;
+    tellDone(this, this.context.isServer, this.startMs);
+  }
+
+  private fail(error: unknown): void {
+    this.state = TlsHandshakeState.Error;
+    this.pending = null;
+    tellFailed(error, this.context.isServer, this.startMs);
   }
 
   private errorFor(errno: number): Error {

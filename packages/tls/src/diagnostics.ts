@@ -1,0 +1,71 @@
+/** What becomes of handshakes: told on node:diagnostics_channel, and counted. */
+import { channel } from 'node:diagnostics_channel';
+import { monotonicMs } from '@sock/core';
+import { count } from '@sock/native';
+
+/** A handshake that is done: the message of `sock:tls:handshake`. */
+export interface HandshakeEvent {
+  /** When it was done, in milliseconds of `monotonicMs`. */
+  readonly time: number;
+  /** Whether this side accepted the connection. */
+  readonly server: boolean;
+  /** As `TlsSocket.version`. */
+  readonly version: string | undefined;
+  /** As `TlsSocket.cipher`. */
+  readonly cipher: string | undefined;
+  /** As `TlsSocket.alpnProtocol`. */
+  readonly alpn: string | undefined;
+  /** As `TlsSocket.isSessionReused`. */
+  readonly resumed: boolean;
+  /** Milliseconds since it began on this side. */
+  readonly duration: number;
+}
+
+/** A handshake that has failed: the message of `sock:tls:handshake-error`. */
+export interface HandshakeErrorEvent {
+  /** When it failed, in milliseconds of `monotonicMs`. */
+  readonly time: number;
+  /** Whether this side accepted the connection. */
+  readonly server: boolean;
+  /** What the handshake rejects with. */
+  readonly error: unknown;
+  /** Milliseconds since it began on this side. */
+  readonly duration: number;
+}
+
+/** What is told of a socket whose handshake is done. */
+type Agreed = {
+  readonly version: string | undefined;
+  readonly cipher: string | undefined;
+  readonly alpnProtocol: string | undefined;
+  readonly isSessionReused: boolean;
+};
+
+// Held here: a channel that nobody holds is collected, and its subscribers with it.
+const handshakes = channel('sock:tls:handshake');
+const errors = channel('sock:tls:handshake-error');
+
+export function tellDone(socket: Agreed, server: boolean, startMs: number): void {
+  count('tls_handshakes');
+  if (socket.isSessionReused) count('tls_resumptions');
+  if (!handshakes.hasSubscribers) return;
+  const time = monotonicMs();
+  const event: HandshakeEvent = {
+    time,
+    server,
+    version: socket.version,
+    cipher: socket.cipher,
+    alpn: socket.alpnProtocol,
+    resumed: socket.isSessionReused,
+    duration: time - startMs,
+  };
+  handshakes.publish(event);
+}
+
+export function tellFailed(error: unknown, server: boolean, startMs: number): void {
+  count('tls_handshake_failures');
+  if (!errors.hasSubscribers) return;
+  const time = monotonicMs();
+  const event: HandshakeErrorEvent = { time, server, error, duration: time - startMs };
+  errors.publish(event);
+}

@@ -1,0 +1,255 @@
+/**
+ * A listener whose connections are ready to be spoken over.
+ *
+ * Theory of operation. Connections are accepted while handshakes may begin, and each makes its own,
+ * beside all others: whoever is slow, or says nothing, holds up nobody, and is dropped when its
+ * time is over. What is done waits here until it is taken. Both together are limited; whoever comes
+ * beyond that waits in the kernel's backlog.
+ */
+import {
+  AbortError,
+  type ListeningSocket,
+  type ListenOptions,
+  listen,
+  type OperationOptions,
+  type Socket,
+  SocketClosedError,
+  TimeoutError,
+} from '@sock/core';
+import {
+  checkInteger,
+  checkLimits,
+  checkTimeout,
+  defer,
+  invalidType,
+  iterationEnd,
+  noLimits,
+  outOfRange,
+  StepIterator,
+} from '@sock/native';
+import { checkContext, type TlsContext } from './context.js';
+import { TlsSocket } from './tls-socket.js';
+
+/** Where to listen, with what, and how long a client may take. */
+export interface ListenTlsOptions extends ListenOptions {
+  /** One for servers. What is changed there counts for connections that begin afterwards. */
+  context: TlsContext;
+  /** Milliseconds that a handshake may take, above 0. Default 30,000; `Infinity`: no limit. */
+  handshakeTimeout?: number | undefined;
+  /**
+   * How many connections may be at their handshakes, or done and not taken, an integer from 1 to
+   * 2^53−1. Default 1,024. The next ones wait in the kernel's backlog.
+   */
+  maxHandshakes?: number | undefined;
+  /**
+   * Hears of a handshake that has failed; the socket is closed already. What it throws is thrown
+   * where nobody waits.
+   */
+  onError?: ((error: unknown, socket: Socket) => void) | undefined;
+}
+
+const handshakeTimeoutDefaultMs = 30_000;
+const handshakesMaxDefault = 1_024;
+
+/**
+ * Listens as `listen` of `@sock/core` does, with the same options, at once.
+ *
+ * @param options Those of `listen`, with `context`, `handshakeTimeout`, `maxHandshakes`, `onError`.
+ * @throws What `listen` throws; TypeError, RangeError when an option is wrong.
+ * @example
+ * ```ts
+ * const context = TlsContext.server({ cert: 'server.pem', key: 'server.key' });
+ * for await (const socket of listenTls({ port: 8443, context })) serve(socket);
+ * ```
+ */
+export function listenTls(options: ListenTlsOptions): TlsListener {
+  if (options === undefined) throw invalidType('options', 'an object', options);
+  const { context, handshakeTimeout, maxHandshakes, onError, ...rest } = options;
+  checkContext('options.context', context, true);
+  const timeoutMs = handshakeTimeout ?? handshakeTimeoutDefaultMs;
+  if (checkTimeout(timeoutMs, 'options.handshakeTimeout') === 0) {
+    throw outOfRange('options.handshakeTimeout', '> 0, or Infinity', handshakeTimeout);
+  }
+  const most = maxHandshakes ?? handshakesMaxDefault;
+  checkInteger('options.maxHandshakes', most, 1, Number.MAX_SAFE_INTEGER);
+  if (onError !== undefined && typeof onError !== 'function') {
+    throw invalidType('options.onError', 'a function', onError);
+  }
+  return new TlsListener(listen(rest), { context, timeoutMs, handshakesMax: most, onError });
+}
+
+interface Settings {
+  readonly context: TlsContext;
+  readonly timeoutMs: number;
+  readonly handshakesMax: number;
+  readonly onError: ((error: unknown, socket: Socket) => void) | undefined;
+}
+
+interface Waiting {
+  take(socket: TlsSocket): void;
+  fail(error: unknown): void;
+}
+
+/**
+ * What {@link listenTls} makes: yields connections whose handshake is done.
+ *
+ * Nothing is accepted before somebody asks. From then on handshakes are made whether somebody waits
+ * or not, and the event loop is kept alive until {@link TlsListener.close}, unless
+ * `listener.unref()` was called.
+ */
+export class TlsListener implements AsyncIterable<TlsSocket> {
+  /** The socket below, for its address and options. */
+  readonly listener: ListeningSocket;
+  private readonly settings: Settings;
+  private readonly shaking = new Set<Socket>();
+  private readonly done: TlsSocket[] = [];
+  private readonly waiting: Waiting[] = [];
+  private makeRoom: (() => void) | null = null;
+  private isRunning = false;
+
+  /** @internal */
+  constructor(listener: ListeningSocket, settings: Settings) {
+    this.listener = listener;
+    this.settings = settings;
+  }
+
+  /** As `localAddress` of the socket below; undefined once closed. */
+  get localAddress(): string | undefined {
+    return this.isClosed ? undefined : this.listener.localAddress;
+  }
+
+  /** As `localPort` of the socket below; undefined once closed. */
+  get localPort(): number | undefined {
+    return this.isClosed ? undefined : this.listener.localPort;
+  }
+
+  /**
+   * The next connection whose handshake is done; those that came first need not be first.
+   *
+   * @param options `timeout` (ms, default none) and `signal`; neither loses a connection.
+   *
+   * Rejects with `SocketClosedError` (`ERR_SOCK_CLOSED`), `TimeoutError`, `AbortError`.
+   */
+  accept(options?: OperationOptions): Promise<TlsSocket> {
+    const { signal, timeoutMs } = checkLimits(options, noLimits);
+    if (this.isClosed) return Promise.reject(closedListener());
+    if (signal?.aborted) return Promise.reject(new AbortError(signal));
+    const next = this.takeDone();
+    if (next !== null) return Promise.resolve(next);
+    const { promise, resolve, reject } = defer<TlsSocket>();
+    let timer: NodeJS.Timeout | undefined;
+    const waiting: Waiting = { take: resolve, fail: reject };
+    const giveUp = (error: Error): void => {
+      const index = this.waiting.indexOf(waiting);
+      if (index >= 0) this.waiting.splice(index, 1);
+      reject(error);
+    };
+    const onAbort = (): void => giveUp(new AbortError(signal as AbortSignal));
+    if (timeoutMs !== Number.POSITIVE_INFINITY) {
+      timer = setTimeout(() => giveUp(new TimeoutError('accept', timeoutMs)), timeoutMs);
+    }
+    signal?.addEventListener('abort', onAbort, { once: true });
+    this.waiting.push(waiting);
+    this.run();
+    return promise.finally(() => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+    });
+  }
+
+  /** Yields connections until the listener is closed; leaving the loop does not close it. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<TlsSocket> {
+    return new StepIterator<TlsSocket>(() => this.nextStep());
+  }
+
+  /**
+   * Closes the listener, and connections that nobody has taken; those that were taken go on. Who
+   * waits is rejected with `ERR_SOCK_CLOSED`, an iteration ends. Again: does nothing.
+   */
+  close(): void {
+    if (this.isClosed) return;
+    this.listener.close();
+    for (const socket of [...this.shaking]) socket.close();
+    for (const socket of this.done.splice(0)) socket.close();
+    for (const waiting of this.waiting.splice(0)) waiting.fail(closedListener());
+    this.makeRoom?.();
+  }
+
+  /** {@link close}, for `using`. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  private get isClosed(): boolean {
+    return this.listener.fd < 0;
+  }
+
+  private async nextStep(): Promise<IteratorResult<TlsSocket, undefined>> {
+    try {
+      return { value: await this.accept(), done: false };
+    } catch (error) {
+      if (this.isClosed) return iterationEnd;
+      throw error;
+    }
+  }
+
+  private takeDone(): TlsSocket | null {
+    const next = this.done.shift() ?? null;
+    if (next !== null) this.makeRoom?.();
+    return next;
+  }
+
+  private run(): void {
+    if (this.isRunning) return;
+    this.isRunning = true;
+    void this.acceptAll();
+  }
+
+  /** Until the listener is closed, whoever asks. */
+  private async acceptAll(): Promise<void> {
+    while (!this.isClosed) {
+      if (this.shaking.size + this.done.length >= this.settings.handshakesMax) {
+        await new Promise<void>((resolve) => {
+          this.makeRoom = resolve;
+        });
+        this.makeRoom = null;
+        continue;
+      }
+      try {
+        void this.shake(await this.listener.accept());
+      } catch (error) {
+        for (const waiting of this.waiting.splice(0)) waiting.fail(error);
+        break;
+      }
+    }
+    // Who asks next begins anew.
+    this.isRunning = false;
+  }
+
+  private async shake(socket: Socket): Promise<void> {
+    const { context, timeoutMs, onError } = this.settings;
+    this.shaking.add(socket);
+    try {
+      const made = TlsSocket.enable(socket, context);
+      await made.handshake({ timeout: timeoutMs });
+      this.deliver(made);
+    } catch (error) {
+      socket.close();
+      if (!this.isClosed) onError?.(error, socket);
+    } finally {
+      this.shaking.delete(socket);
+      this.makeRoom?.();
+    }
+  }
+
+  private deliver(socket: TlsSocket): void {
+    const waiting = this.waiting.shift();
+    if (waiting !== undefined) waiting.take(socket);
+    else if (this.isClosed) socket.close();
+    else this.done.push(socket);
+  }
+}
+
+function closedListener(): SocketClosedError {
+  return new SocketClosedError('the listener is closed', { code: 'ERR_SOCK_CLOSED' });
+}
