@@ -1,6 +1,7 @@
 /** The connection that there is: what can be found out about it, and how it ended. */
 import { getSystemErrorName } from 'node:util';
 import {
+  type Pollable,
   ReconnectError,
   Socket,
   SocketClosedError,
@@ -135,8 +136,8 @@ export class Connection {
 
   /** What was received and put back counts, too, where a stream can tell. */
   #hasUnread(): boolean {
-    const { socket } = this;
-    return socket instanceof Socket && socket.pendingRead();
+    const socket: StreamSocket & Partial<Pollable> = this.socket;
+    return socket.pendingRead?.() === true;
   }
 }
 
