@@ -63,6 +63,8 @@ export interface Binding {
     ciphers: string,
     cipherSuites: string,
     protocols: Uint8Array,
+    revocations: readonly string[],
+    revocationOfLeafOnly: boolean,
   ): TlsContextHandle | [setting: string, reason: string];
   tlsEnable(
     slot: number,

@@ -56,10 +56,10 @@ napi_value js_is_available(napi_env env, napi_callback_info /*info*/) {
 }
 
 // tlsContext(server, identities, authorities, authorityFiles, verifyMode, minVersion, maxVersion,
-// ciphers, cipherSuites, protocols) -> the context, or [setting, reason] when one is refused. Four
-// texts make an identity: host name, chain, key, passphrase.
+// ciphers, cipherSuites, protocols, revocations, revocationOfLeafOnly) -> the context, or [setting,
+// reason] when one is refused. Four texts make an identity: host name, chain, key, passphrase.
 napi_value js_context(napi_env env, napi_callback_info info) {
-  const Args<10> args(env, info);
+  const Args<12> args(env, info);
   tls::Settings settings;
   settings.role = args.boolean(0) ? tls::Role::kServer : tls::Role::kClient;
   const std::vector<std::string> texts = to_strings(env, args[1]);
@@ -77,6 +77,8 @@ napi_value js_context(napi_env env, napi_callback_info info) {
   if (protocols.data != nullptr) {
     settings.protocols.assign(reinterpret_cast<const char*>(protocols.data), protocols.size);
   }
+  settings.revocations = to_strings(env, args[10]);
+  settings.revocation_of_leaf_only = args.boolean(11);
 
   tls::Refusal refusal;
   ContextPtr context = tls::Context::create(settings, refusal);

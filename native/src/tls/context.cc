@@ -89,6 +89,25 @@ bool add_authorities(SSL_CTX* context, const Settings& settings, Refusal& refusa
   return true;
 }
 
+bool add_revocations(SSL_CTX* context, const Settings& settings, Refusal& refusal) {
+  if (settings.revocations.empty()) return true;
+  X509_STORE* store = SSL_CTX_get_cert_store(context);
+  for (const std::string& text : settings.revocations) {
+    const BioPtr reader = reader_of(text);
+    size_t count = 0;
+    while (reader != nullptr) {
+      const RevocationsPtr list(PEM_read_bio_X509_CRL(reader.get(), nullptr, nullptr, nullptr));
+      if (list == nullptr) break;
+      if (X509_STORE_add_crl(store, list.get()) != 1) return refuse(refusal, "crl");
+      count++;
+    }
+    if (count == 0) return refuse(refusal, "crl", "no revocation list in it");
+  }
+  const unsigned long all = settings.revocation_of_leaf_only ? 0 : X509_V_FLAG_CRL_CHECK_ALL;
+  X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | all);
+  return true;
+}
+
 std::string lower(std::string_view text) {
   std::string result(text);
   std::transform(result.begin(), result.end(), result.begin(),
@@ -136,7 +155,8 @@ SslContextPtr Context::make(const Settings& settings, Refusal& refusal) const {
                                                    ? kCipherSuites
                                                    : settings.cipher_suites.c_str()) != 1) {
     refuse(refusal, "cipherSuites");
-  } else if (add_authorities(context, settings, refusal)) {
+  } else if (add_authorities(context, settings, refusal) &&
+             add_revocations(context, settings, refusal)) {
     return made;
   }
   return nullptr;

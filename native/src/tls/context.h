@@ -27,6 +27,8 @@ struct Settings {
   std::vector<Identity> identities;
   std::vector<std::string> authorities;      // PEM text
   std::vector<std::string> authority_files;  // paths of PEM files
+  std::vector<std::string> revocations;      // lists of authorities (CRL), PEM text
+  bool revocation_of_leaf_only = false;      // else each certificate but the root needs a list
   int verify_mode = 0;                       // SSL_VERIFY_* of <openssl/ssl.h>
   int version_min = 0;
   int version_max = 0;

@@ -20,6 +20,7 @@ struct Freer {
   void operator()(BIO* bio) const { BIO_free_all(bio); }
   void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
   void operator()(X509* certificate) const { X509_free(certificate); }
+  void operator()(X509_CRL* list) const { X509_CRL_free(list); }
   void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
   void operator()(SSL* ssl) const { SSL_free(ssl); }
 };
@@ -27,6 +28,7 @@ struct Freer {
 using BioPtr = std::unique_ptr<BIO, Freer>;
 using KeyPtr = std::unique_ptr<EVP_PKEY, Freer>;
 using CertificatePtr = std::unique_ptr<X509, Freer>;
+using RevocationsPtr = std::unique_ptr<X509_CRL, Freer>;
 using SslContextPtr = std::unique_ptr<SSL_CTX, Freer>;
 using SslPtr = std::unique_ptr<SSL, Freer>;
 

@@ -23,6 +23,7 @@
 #pragma weak OPENSSL_init_ssl
 #pragma weak PEM_read_bio_PrivateKey
 #pragma weak PEM_read_bio_X509
+#pragma weak PEM_read_bio_X509_CRL
 #pragma weak SSL_CIPHER_get_name
 #pragma weak SSL_CTX_add_client_CA
 #pragma weak SSL_CTX_callback_ctrl
@@ -68,8 +69,11 @@
 #pragma weak SSL_write_ex
 #pragma weak TLS_client_method
 #pragma weak TLS_server_method
+#pragma weak X509_CRL_free
 #pragma weak X509_STORE_add_cert
+#pragma weak X509_STORE_add_crl
 #pragma weak X509_STORE_load_file
+#pragma weak X509_STORE_set_flags
 #pragma weak X509_VERIFY_PARAM_set1_ip_asc
 #pragma weak X509_free
 #pragma weak X509_verify_cert_error_string

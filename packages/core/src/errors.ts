@@ -253,15 +253,23 @@ export class TlsVerifyError extends TlsError {
   readonly verifyCode: number;
   /** What it is, in OpenSSL's words: `'certificate has expired'`. */
   readonly problem: string;
+  /** Its name, the one that `node:tls` has as `code`: `'CERT_HAS_EXPIRED'`. */
+  readonly problemName: string;
 
   constructor(
     message: string,
-    details: SocketErrorDetails & { reason?: string; verifyCode: number; problem: string },
+    details: SocketErrorDetails & {
+      reason?: string;
+      verifyCode: number;
+      problem: string;
+      problemName: string;
+    },
   ) {
-    const { verifyCode, problem, ...rest } = details;
+    const { verifyCode, problem, problemName, ...rest } = details;
     super(message, rest);
     this.verifyCode = verifyCode;
     this.problem = problem;
+    this.problemName = problemName;
   }
 }
 brand(TlsVerifyError);

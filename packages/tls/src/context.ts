@@ -3,6 +3,7 @@ import { SocketClosedError, TlsError } from '@sock/core';
 import {
   binding,
   checkArray,
+  checkBoolean,
   checkInteger,
   checkObject,
   checkOneOf,
@@ -46,6 +47,15 @@ export interface TlsContextOptions {
   ca?: PemSource | readonly PemSource[] | undefined;
 }
 
+/** Options of {@link TlsContext.loadCrl}. */
+export interface TlsCrlOptions {
+  /**
+   * Whether the peer's own certificate alone is looked up. Default: every certificate but the root
+   * is, and the authority of each needs a list.
+   */
+  leafOnly?: boolean | undefined;
+}
+
 const optionKeys = ['cert', 'key', 'passphrase', 'ca'] as const;
 
 interface Identity {
@@ -59,6 +69,9 @@ interface Settings {
   readonly named: ReadonlyMap<string, Identity>;
   /** Null: those of the system. */
   readonly authorities: readonly string[] | null;
+  /** Lists of revoked certificates. */
+  readonly revocations: readonly string[];
+  readonly leafOnly: boolean;
   readonly verifyMode: number;
   readonly minVersion: TlsVersion;
   readonly maxVersion: TlsVersion;
@@ -155,7 +168,25 @@ export class TlsContext {
 
   /** Trusts these authorities, one or several, in place of those before. */
   loadCa(ca: PemSource | readonly PemSource[]): void {
-    this.change({ authorities: readAuthorities('ca', ca) });
+    this.change({ authorities: readSeveral('ca', ca) });
+  }
+
+  /**
+   * Refuses certificates that an authority has revoked (RFC 5280, 5): adds these lists to those
+   * that are there. From the first on, an authority without a list is an error
+   * (`UNABLE_TO_GET_CRL`), and so is a list that has expired (`CRL_HAS_EXPIRED`).
+   *
+   * @param crl One or several lists: PEM text, the bytes of it, or paths.
+   * @param options Which certificates are looked up; counts for all lists.
+   */
+  loadCrl(crl: PemSource | readonly PemSource[], options?: TlsCrlOptions): void {
+    const added = readSeveral('crl', crl);
+    this.setRevocations([...this.settings.revocations, ...added], options);
+  }
+
+  /** {@link loadCrl}, in place of all lists that are there; an empty array ends the look-up. */
+  refreshCrl(crl: PemSource | readonly PemSource[], options?: TlsCrlOptions): void {
+    this.setRevocations(readSeveral('crl', crl), options);
   }
 
   /**
@@ -238,6 +269,13 @@ export class TlsContext {
     return this.made;
   }
 
+  private setRevocations(revocations: readonly string[], options?: TlsCrlOptions): void {
+    const { leafOnly = this.settings.leafOnly } = checkOptions<TlsCrlOptions>(options, [
+      'leafOnly',
+    ]);
+    this.change({ revocations, leafOnly: checkBoolean('options.leafOnly', leafOnly) });
+  }
+
   private change(changes: Partial<Settings>): void {
     if (this.made === null) throw closedContext();
     const settings = { ...this.settings, ...changes };
@@ -273,7 +311,9 @@ function initial(
   return {
     identity: hasCertificate ? readIdentity({ cert, key, passphrase }, 'options.') : null,
     named: new Map(),
-    authorities: ca === undefined ? authorities : readAuthorities('options.ca', ca),
+    authorities: ca === undefined ? authorities : readSeveral('options.ca', ca),
+    revocations: [],
+    leafOnly: false,
     verifyMode,
     minVersion: 'TLSv1.3',
     maxVersion: 'TLSv1.3',
@@ -301,9 +341,9 @@ function readIdentity({ cert, key, passphrase }: TlsCertificate, prefix: string)
   };
 }
 
-function readAuthorities(argument: string, ca: PemSource | readonly PemSource[]): string[] {
-  if (!Array.isArray(ca)) return [readPem(argument, ca as PemSource)];
-  return checkArray(argument, ca, 'an array').map((each, index) =>
+function readSeveral(argument: string, sources: PemSource | readonly PemSource[]): string[] {
+  if (!Array.isArray(sources)) return [readPem(argument, sources as PemSource)];
+  return checkArray(argument, sources, 'an array').map((each, index) =>
     readPem(`${argument}[${index}]`, each),
   );
 }
@@ -341,6 +381,7 @@ const settingNames: Readonly<Record<string, string>> = {
   cert: 'the certificate',
   key: 'the key',
   ca: 'an authority',
+  crl: 'a revocation list',
   alpn: 'the list of protocols',
   ciphers: 'the list of ciphers',
   cipherSuites: 'the list of cipher suites',
@@ -376,6 +417,8 @@ function make(isServer: boolean, settings: Settings): TlsContextHandle {
     ciphers,
     cipherSuites,
     protocols,
+    settings.revocations,
+    settings.leafOnly,
   );
   if (!Array.isArray(made)) return made;
   const [setting, reason] = made;

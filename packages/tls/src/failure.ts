@@ -8,6 +8,7 @@ import {
   TlsVerifyError,
 } from '@sock/core';
 import { binding, type Endpoint, type Explain } from '@sock/native';
+import { problemName } from './problems.js';
 
 /** As in native/src/tls/engine.h. */
 const Kind = { Handshake: 1, Verify: 2, Protocol: 3, Truncated: 4 } as const;
@@ -61,7 +62,8 @@ function toError(
   if (kind === Kind.Verify) {
     const message = `the certificate of the peer was refused: ${problem}`;
     const code = 'ERR_SOCK_TLS_VERIFY';
-    return new TlsVerifyError(message, { ...details, code, reason, verifyCode, problem });
+    const what = { verifyCode, problem, problemName: problemName(verifyCode) };
+    return new TlsVerifyError(message, { ...details, code, reason, ...what });
   }
   if (kind === Kind.Truncated) {
     const message = 'the connection ended in the middle: the peer did not say that this was all';

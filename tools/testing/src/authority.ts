@@ -1,17 +1,18 @@
 /** A small certificate authority, for tests of TLS. */
 import 'reflect-metadata';
-import { webcrypto } from 'node:crypto';
+import { X509Certificate as Leaf, webcrypto } from 'node:crypto';
 import {
   BasicConstraintsExtension,
   ExtendedKeyUsage,
   ExtendedKeyUsageExtension,
-  type Extension,
+  Extension,
   KeyUsageFlags,
   KeyUsagesExtension,
   PemConverter,
   SubjectAlternativeNameExtension,
   type X509Certificate,
   X509CertificateGenerator,
+  X509CrlGenerator,
 } from '@peculiar/x509';
 
 type KeyPair = webcrypto.CryptoKeyPair;
@@ -22,6 +23,13 @@ const algorithms = {
   p256: { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' },
   rsa2048: rsa(2048),
   rsa1024: rsa(1024),
+  rsa4096: rsa(4096),
+} as const;
+
+/** With which digest a signature is made; SHA-1 is one that nobody should take. */
+const signatures = {
+  sha256: algorithms.p256,
+  sha1: { ...algorithms.p256, hash: 'SHA-1' },
 } as const;
 
 function rsa(modulusLength: number) {
@@ -38,6 +46,24 @@ export interface CertificateWishes {
   /** The days from today on which it becomes and ceases to be valid. Default −1 and 30. */
   days?: readonly [number, number];
   key?: keyof typeof algorithms;
+  signature?: keyof typeof signatures;
+}
+
+/** What an authority below another is like. */
+export interface SubordinateWishes {
+  /** How many authorities there may be below it. Default: no limit. */
+  pathLength?: number;
+  /** The domain whose names alone it may issue for. Default: all. */
+  permitted?: string;
+  /** Of its own certificate. */
+  signature?: keyof typeof signatures;
+}
+
+/** What a revocation list says. */
+export interface RevocationWishes {
+  revoked?: readonly Issued[];
+  /** The days from today on which it becomes and ceases to be valid. Default −1 and 30. */
+  days?: readonly [number, number];
 }
 
 /** PEM text. */
@@ -97,10 +123,35 @@ export class Authority {
     return new Authority(certificate, keys, '');
   }
 
-  /** One below this. */
-  async subordinate(name = 'an intermediate of a test'): Promise<Authority> {
+  /** A certificate for `localhost` that no authority answers for. */
+  static async issueSelfSigned(): Promise<Issued> {
     const keys = await keysOf('p256');
-    const certificate = await this.sign(`CN=${name}`, keys, [-1, 30], authorityExtensions());
+    const certificate = await X509CertificateGenerator.createSelfSigned({
+      serialNumber: String(serials++).padStart(4, '0'),
+      name: 'CN=localhost',
+      keys,
+      signingAlgorithm: algorithms.p256,
+      extensions: [
+        new BasicConstraintsExtension(false, undefined, true),
+        alternatives(['localhost']),
+      ],
+    });
+    return { cert: certificate.toString('pem'), key: await keyText(keys) };
+  }
+
+  /** One below this. */
+  async subordinate(
+    name = 'an intermediate of a test',
+    wishes: SubordinateWishes = {},
+  ): Promise<Authority> {
+    const keys = await keysOf('p256');
+    const certificate = await this.sign(
+      `CN=${name}`,
+      keys,
+      [-1, 30],
+      authorityExtensions(wishes),
+      wishes.signature ?? 'sha256',
+    );
     return new Authority(certificate, keys, `${certificate.toString('pem')}\n${this.chain}`);
   }
 
@@ -108,13 +159,33 @@ export class Authority {
     const { names = ['localhost', '127.0.0.1', '::1'], days = [-1, 30], key = 'p256' } = wishes;
     const usage = wishes.usage ?? ['serverAuth', 'clientAuth'];
     const keys = await keysOf(key);
-    const certificate = await this.sign(`CN=${names[0] ?? 'nobody'}`, keys, days, [
+    const extensions = [
       new BasicConstraintsExtension(false, undefined, true),
       new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
       new ExtendedKeyUsageExtension(usage.map((each) => ExtendedKeyUsage[each])),
       alternatives(names),
-    ]);
+    ];
+    const subject = `CN=${names[0] ?? 'nobody'}`;
+    const { signature = 'sha256' } = wishes;
+    const certificate = await this.sign(subject, keys, days, extensions, signature);
     return { cert: `${certificate.toString('pem')}\n${this.chain}`, key: await keyText(keys) };
+  }
+
+  /** A list (CRL) of what it has revoked: PEM text. */
+  async revocations({ revoked = [], days = [-1, 30] }: RevocationWishes = {}): Promise<string> {
+    const list = await X509CrlGenerator.create({
+      issuer: this.certificate.subject,
+      thisUpdate: new Date(Date.now() + days[0] * dayMs),
+      nextUpdate: new Date(Date.now() + days[1] * dayMs),
+      entries: revoked.map(({ cert }) => ({
+        serialNumber: new Leaf(cert).serialNumber,
+        revocationDate: new Date(),
+      })),
+      signingKey: this.keys.privateKey,
+      signingAlgorithm: algorithms.p256,
+    });
+    // The label that OpenSSL knows (RFC 7468, 6).
+    return PemConverter.encode(list.rawData, 'X509 CRL');
   }
 
   private sign(
@@ -122,6 +193,7 @@ export class Authority {
     keys: KeyPair,
     [from, to]: readonly [number, number],
     extensions: Extension[],
+    signature: keyof typeof signatures,
   ): Promise<X509Certificate> {
     return X509CertificateGenerator.create({
       serialNumber: String(serials++).padStart(4, '0'),
@@ -131,15 +203,25 @@ export class Authority {
       notAfter: new Date(Date.now() + to * dayMs),
       publicKey: keys.publicKey,
       signingKey: this.keys.privateKey,
-      signingAlgorithm: algorithms.p256,
+      signingAlgorithm: signatures[signature],
       extensions,
     });
   }
 }
 
-function authorityExtensions(): Extension[] {
-  return [
-    new BasicConstraintsExtension(true, undefined, true),
+function authorityExtensions({ pathLength, permitted }: SubordinateWishes = {}): Extension[] {
+  const extensions: Extension[] = [
+    new BasicConstraintsExtension(true, pathLength, true),
     new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
   ];
+  if (permitted !== undefined) extensions.push(nameConstraints(permitted));
+  return extensions;
+}
+
+/** RFC 5280, 4.2.1.10: SEQUENCE { [0] { SEQUENCE { [2] name } } }. */
+function nameConstraints(permitted: string): Extension {
+  const wrap = (tag: number, content: Buffer) =>
+    Buffer.concat([Buffer.from([tag, content.length]), content]);
+  const subtrees = wrap(0xa0, wrap(0x30, wrap(0x82, Buffer.from(permitted))));
+  return new Extension('2.5.29.30', true, wrap(0x30, subtrees));
 }
