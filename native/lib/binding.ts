@@ -65,6 +65,8 @@ export interface Binding {
     protocols: Uint8Array,
     revocations: readonly string[],
     revocationOfLeafOnly: boolean,
+    ticketKeys: Uint8Array,
+    sessionLifeS: number,
   ): TlsContextHandle | [setting: string, reason: string];
   tlsEnable(
     slot: number,
@@ -73,6 +75,8 @@ export interface Binding {
     early: Uint8Array | null,
   ): number;
   tlsSetHostname(slot: number, generation: number, name: string, isAddress: boolean): number;
+  tlsSetSession(slot: number, generation: number, session: Uint8Array): number;
+  tlsSession(slot: number, generation: number): ArrayBuffer | undefined;
   tlsHandshake(slot: number, generation: number, wait: boolean): number;
   tlsShutdown(slot: number, generation: number): number;
   tlsSettle(slot: number, generation: number): number;

@@ -1,6 +1,7 @@
 // TLS in front of a stream: contexts, and the steps that move no bytes of users. Those go the way
 // of every other stream.
 #include <cerrno>
+#include <cstring>
 
 #include "binding/args.h"
 #include "binding/context.h"
@@ -56,10 +57,11 @@ napi_value js_is_available(napi_env env, napi_callback_info /*info*/) {
 }
 
 // tlsContext(server, identities, authorities, authorityFiles, verifyMode, minVersion, maxVersion,
-// ciphers, cipherSuites, protocols, revocations, revocationOfLeafOnly) -> the context, or [setting,
-// reason] when one is refused. Four texts make an identity: host name, chain, key, passphrase.
+// ciphers, cipherSuites, protocols, revocations, revocationOfLeafOnly, ticketKeys, sessionLifeS) ->
+// the context, or [setting, reason] when one is refused. Four texts make an identity: host name,
+// chain, key, passphrase.
 napi_value js_context(napi_env env, napi_callback_info info) {
-  const Args<12> args(env, info);
+  const Args<14> args(env, info);
   tls::Settings settings;
   settings.role = args.boolean(0) ? tls::Role::kServer : tls::Role::kClient;
   const std::vector<std::string> texts = to_strings(env, args[1]);
@@ -79,6 +81,13 @@ napi_value js_context(napi_env env, napi_callback_info info) {
   }
   settings.revocations = to_strings(env, args[10]);
   settings.revocation_of_leaf_only = args.boolean(11);
+  const Bytes keys = args.bytes(12);
+  settings.ticket_keys.resize(keys.size / tls::kTicketKeySize);
+  if (!settings.ticket_keys.empty()) {
+    std::memcpy(settings.ticket_keys.data(), keys.data,
+                settings.ticket_keys.size() * tls::kTicketKeySize);
+  }
+  settings.session_life_s = static_cast<uint32_t>(args.int32(13));
 
   tls::Refusal refusal;
   ContextPtr context = tls::Context::create(settings, refusal);
@@ -119,6 +128,32 @@ napi_value js_set_hostname(napi_env env, napi_callback_info info) {
   tls::Engine* engine = engine_of(source_of(args));
   if (engine == nullptr) return to_js(env, -EBADF);
   return to_js(env, engine->set_hostname(args.string(2), args.boolean(3)) ? 0 : -EINVAL);
+}
+
+// tlsSetSession(index, generation, session) -> 0, or -EINVAL for what is none. For clients, before
+// the handshake.
+napi_value js_set_session(napi_env env, napi_callback_info info) {
+  const Args<3> args(env, info);
+  tls::Engine* engine = engine_of(source_of(args));
+  if (engine == nullptr) return to_js(env, -EBADF);
+  const Bytes bytes = args.bytes(2);
+  const auto* data = reinterpret_cast<const unsigned char*>(bytes.data);
+  return to_js(env, data != nullptr && engine->set_session(data, bytes.size) ? 0 : -EINVAL);
+}
+
+// tlsSession(index, generation) -> an ArrayBuffer, or undefined while there is none.
+napi_value js_session(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  const tls::Engine* engine = engine_of(source_of(args));
+  if (engine == nullptr) return nullptr;
+  const std::vector<unsigned char> der = engine->session();
+  void* data = nullptr;
+  napi_value result = nullptr;
+  if (der.empty() || napi_create_arraybuffer(env, der.size(), &data, &result) != napi_ok) {
+    return nullptr;
+  }
+  std::memcpy(data, der.data(), der.size());
+  return result;
 }
 
 // tlsHandshake(index, generation, wait) -> 0 once it is done, or a negative errno: -EAGAIN, -EPROTO
@@ -220,6 +255,8 @@ void install_tls(Installer& installer) {
   installer.add("tlsContext", js_context);
   installer.add("tlsEnable", js_enable);
   installer.add("tlsSetHostname", js_set_hostname);
+  installer.add("tlsSetSession", js_set_session);
+  installer.add("tlsSession", js_session);
   installer.add("tlsHandshake", js_handshake);
   installer.add("tlsShutdown", js_shutdown);
   installer.add("tlsSettle", js_settle);

@@ -13,6 +13,7 @@ constexpr const char* kCiphers =
     "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20:!aNULL:!eNULL:!PSK:!SRP:!DSS";
 constexpr const char* kCipherSuites =
     "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256";
+constexpr int kTicketIvSize = 16;
 // 112 bits and more: no RSA below 2048, no SHA-1 in signatures. Node 20 begins with 1.
 constexpr int kSecurityLevel = 2;
 
@@ -108,6 +109,19 @@ bool add_revocations(SSL_CTX* context, const Settings& settings, Refusal& refusa
   return true;
 }
 
+SessionScope session_scope_of(const Settings& settings) {
+  std::string terms = std::to_string(settings.verify_mode);
+  for (const auto* list :
+       {&settings.authorities, &settings.authority_files, &settings.revocations}) {
+    for (const std::string& text : *list) terms += std::to_string(text.size()) + ':' + text;
+    terms += ';';
+  }
+  SessionScope scope{};
+  static_assert(sizeof(scope) == 32, "the size of SHA-256");
+  EVP_Digest(terms.data(), terms.size(), scope.data(), nullptr, EVP_sha256(), nullptr);
+  return scope;
+}
+
 std::string lower(std::string_view text) {
   std::string result(text);
   std::transform(result.begin(), result.end(), result.begin(),
@@ -141,9 +155,15 @@ SslContextPtr Context::make(const Settings& settings, Refusal& refusal) const {
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_read_ahead(context, 1);
   SSL_CTX_set_verify(context, settings.verify_mode, nullptr);
-  // Sessions with client certificates are resumed only within one context.
-  static constexpr unsigned char kSessionContext[] = "sock";
-  SSL_CTX_set_session_id_context(context, kSessionContext, sizeof(kSessionContext) - 1);
+  if (is_server) {
+    // A ticket is all that a server keeps of a session: none of its memory.
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    if (!settings.ticket_keys.empty()) SSL_CTX_set_tlsext_ticket_key_evp_cb(context, on_ticket);
+  }
+  SSL_CTX_set_timeout(context, static_cast<long>(settings.session_life_s));
+  SSL_CTX_set_app_data(context, const_cast<Context*>(this));
+  SSL_CTX_set_session_id_context(context, session_scope_.data(),
+                                 static_cast<unsigned>(session_scope_.size()));
   if (SSL_CTX_set_min_proto_version(context, settings.version_min) != 1) {
     refuse(refusal, "minProtocol");
   } else if (SSL_CTX_set_max_proto_version(context, settings.version_max) != 1) {
@@ -164,6 +184,8 @@ SslContextPtr Context::make(const Settings& settings, Refusal& refusal) const {
 
 bool Context::load(const Settings& settings, Refusal& refusal) {
   const ErrorScope errors;
+  ticket_keys_ = settings.ticket_keys;
+  session_scope_ = session_scope_of(settings);
   context_ = make(settings, refusal);
   if (context_ == nullptr || !add_identities(settings, refusal)) return false;
   protocols_ = settings.protocols;
@@ -216,6 +238,35 @@ int Context::on_server_name(SSL* ssl, int* /*alert*/, void* self) {
   SSL_CTX* own = static_cast<const Context*>(self)->for_hostname(name);
   if (own != nullptr) SSL_set_SSL_CTX(ssl, own);
   return SSL_TLSEXT_ERR_OK;
+}
+
+// 1: go on; 2: the ticket is good, and a new one is due; 0: it is none of ours; -1: failed.
+int Context::on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher,
+                       EVP_MAC_CTX* mac, int sealing) {
+  const auto* self = static_cast<const Context*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
+  const std::vector<TicketKey>& keys = self->ticket_keys_;
+  auto key = keys.begin();
+  if (sealing != 0) {
+    std::copy(key->name.begin(), key->name.end(), name);
+    if (RAND_bytes(iv, kTicketIvSize) != 1) return -1;
+  } else {
+    key = std::find_if(keys.begin(), keys.end(), [name](const TicketKey& candidate) {
+      return std::equal(candidate.name.begin(), candidate.name.end(), name);
+    });
+    if (key == keys.end()) return 0;
+  }
+  std::string digest = "SHA256";
+  auto* secret = const_cast<unsigned char*>(key->mac.data());
+  const OSSL_PARAM parameters[] = {
+      OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, secret, key->mac.size()),
+      OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest.data(), 0),
+      OSSL_PARAM_construct_end(),
+  };
+  if (EVP_MAC_CTX_set_params(mac, parameters) != 1 ||
+      EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), nullptr, key->cipher.data(), iv, sealing) != 1) {
+    return -1;
+  }
+  return sealing == 0 && key != keys.begin() ? 2 : 1;
 }
 
 int Context::on_protocols(SSL* /*ssl*/, const unsigned char** chosen, unsigned char* chosen_size,

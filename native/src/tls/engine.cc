@@ -59,12 +59,42 @@ std::unique_ptr<Engine> Engine::create(std::shared_ptr<const Context> context,
 
 bool Engine::set_hostname(const std::string& name, bool is_address) {
   const ErrorScope errors;
+  hostname_ = name;
   if (is_address) {
     return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl_.get()), name.c_str()) == 1;
   }
   SSL_set_hostflags(ssl_.get(), X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
   return SSL_set_tlsext_host_name(ssl_.get(), name.c_str()) == 1 &&
          SSL_set1_host(ssl_.get(), name.c_str()) == 1;
+}
+
+bool Engine::set_session(const unsigned char* data, size_t size) {
+  // It stands for a certificate that was verified: for that name, and no other.
+  const unsigned char* end = data + size;
+  const unsigned char* name_end = std::find(data, end, '\0');
+  if (name_end == end || hostname_ != std::string(data, name_end)) return false;
+  const ErrorScope errors;
+  const unsigned char* der = name_end + 1;
+  const SessionPtr session(d2i_SSL_SESSION(nullptr, &der, static_cast<long>(end - der)));
+  if (session == nullptr) return false;
+  unsigned int size_of_scope = 0;
+  const unsigned char* scope = SSL_SESSION_get0_id_context(session.get(), &size_of_scope);
+  const SessionScope& ours = context_->session_scope();
+  if (!std::equal(scope, scope + size_of_scope, ours.begin(), ours.end())) return false;
+  return SSL_set_session(ssl_.get(), session.get()) == 1;
+}
+
+std::vector<unsigned char> Engine::session() const {
+  const ErrorScope errors;
+  const SessionPtr session(SSL_get1_session(ssl_.get()));
+  if (session == nullptr || SSL_SESSION_is_resumable(session.get()) != 1) return {};
+  const int size = i2d_SSL_SESSION(session.get(), nullptr);
+  if (size <= 0) return {};
+  std::vector<unsigned char> bytes(hostname_.begin(), hostname_.end());
+  bytes.resize(hostname_.size() + 1 + static_cast<size_t>(size));
+  unsigned char* der = bytes.data() + hostname_.size() + 1;
+  i2d_SSL_SESSION(session.get(), &der);
+  return bytes;
 }
 
 int Engine::on_bio_read(BIO* bio, char* data, size_t size, size_t* got) {

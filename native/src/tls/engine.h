@@ -44,6 +44,12 @@ class Engine final : public reactor::Filter {
   // For clients, before the handshake: the name is sent to the server, and its certificate has to
   // be for it. An address is not sent, but checked. False when it is neither.
   bool set_hostname(const std::string& name, bool is_address);
+  // For clients, before the handshake: the keys of an earlier connection to the same server, as
+  // session() told them. False when it is none, or of another server, or made under other terms.
+  bool set_session(const unsigned char* data, size_t size);
+  // What a later connection can go on with: the name of the server, a zero, and the session in DER
+  // (d2i_SSL_SESSION(3)). Empty: nothing yet.
+  std::vector<unsigned char> session() const;
   // The next step: 0 once it is done, -EAGAIN when an event has to come first, -EPROTO with a
   // failure(), or what the transport said.
   sys::IoResult handshake();
@@ -81,6 +87,7 @@ class Engine final : public reactor::Filter {
   std::shared_ptr<const Context> context_;
   std::unique_ptr<reactor::Transport> transport_;
   SslPtr ssl_;
+  std::string hostname_;
   bool done_ = false;
   bool shut_down_ = false;
   // 1 while bytes may come; else what every receive says: 0 at the end, or a negative errno.

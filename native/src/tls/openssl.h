@@ -2,9 +2,11 @@
 // so that the addon loads where there is none; available() asks before anything is called.
 #pragma once
 
+#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/pkcs12.h>
+#include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
@@ -23,6 +25,7 @@ struct Freer {
   void operator()(X509_CRL* list) const { X509_CRL_free(list); }
   void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
   void operator()(SSL* ssl) const { SSL_free(ssl); }
+  void operator()(SSL_SESSION* session) const { SSL_SESSION_free(session); }
 };
 
 using BioPtr = std::unique_ptr<BIO, Freer>;
@@ -30,6 +33,7 @@ using KeyPtr = std::unique_ptr<EVP_PKEY, Freer>;
 using CertificatePtr = std::unique_ptr<X509, Freer>;
 using RevocationsPtr = std::unique_ptr<X509_CRL, Freer>;
 using SslContextPtr = std::unique_ptr<SSL_CTX, Freer>;
+using SessionPtr = std::unique_ptr<SSL_SESSION, Freer>;
 using SslPtr = std::unique_ptr<SSL, Freer>;
 
 // The queue of errors is shared with Node, on this thread: what was in it before stays, and what

@@ -1,4 +1,5 @@
 /** What connections are made with: certificates, trust, versions. */
+import { types } from 'node:util';
 import { SocketClosedError, TlsError } from '@sock/core';
 import {
   binding,
@@ -16,12 +17,14 @@ import { TlsVerifyMode, type TlsVersion } from './constants.js';
 import { checkCertificateName } from './hostname.js';
 import { type PemSource, readPem } from './pem.js';
 import { systemRoots } from './roots.js';
+import { Sessions } from './sessions.js';
 
 const versions: Readonly<Record<TlsVersion, number>> = { 'TLSv1.2': 0x0303, 'TLSv1.3': 0x0304 };
 const versionNames = ['TLSv1.2', 'TLSv1.3'] as const;
 const namedCertificatesMax = 100;
 const protocolsMax = 16;
 const protocolBytesMax = 255;
+const sizeMax = 2 ** 31 - 1;
 const verifyModeAll =
   TlsVerifyMode.Peer | TlsVerifyMode.FailIfNoPeerCert | TlsVerifyMode.ClientOnce;
 
@@ -79,9 +82,38 @@ interface Settings {
   readonly cipherSuites: string;
   /** As they go over the wire (RFC 7301, 3.1). */
   readonly protocols: Uint8Array;
+  /** One behind the other, the one in use first. */
+  readonly ticketKeys: Uint8Array;
+  readonly sessionTimeoutMs: number;
 }
 
 const nothing = new Uint8Array(0);
+const sessionTimeoutDefaultMs = 300_000;
+const sessionsDefault = 1_000;
+/** RFC 8446, 4.6.1: seven days. */
+const sessionTimeoutMaxMs = 604_800_000;
+const ticketKeyBytes = 80;
+
+/** Options of {@link TlsContext.enableSessionCache}. */
+export interface SessionCacheOptions {
+  /** For clients: how many sessions are kept, 1 to 2^31−1. Default 1,000. */
+  size?: number | undefined;
+  /**
+   * Milliseconds for which a session can be resumed, 1,000 to 604,800,000 (seven days), in whole
+   * seconds, rounded up. Default 300,000.
+   */
+  timeout?: number | undefined;
+}
+
+/** What has become of handshakes of a context since {@link TlsContext.enableSessionCache}. */
+export interface SessionCacheStats {
+  /** Handshakes that went on with the keys of an earlier one. */
+  readonly hits: number;
+  /** Handshakes that did not. */
+  readonly misses: number;
+  /** For clients: sessions that were kept. For servers: handshakes that gave one out. */
+  readonly stores: number;
+}
 
 /**
  * Certificates, trust and versions, for any number of connections.
@@ -108,6 +140,9 @@ export class TlsContext {
   readonly isServer: boolean;
   private settings: Settings;
   private made: TlsContextHandle | null;
+  /** Of clients, by host and port, the oldest first; null: none are kept. */
+  private sessions: Sessions | null = null;
+  private counts: { hits: number; misses: number; stores: number } | null = null;
 
   private constructor(isServer: boolean, settings: Settings) {
     this.isServer = isServer;
@@ -248,9 +283,64 @@ export class TlsContext {
     this.change({ protocols: toWire(protocols) });
   }
 
+  /**
+   * For clients: keeps the sessions that servers give, and goes on with them in later connections
+   * to the same host and port, each once, which spares certificates and their verification. For
+   * servers, which give sessions out in any case, as tickets: for how long, and statistics. Any
+   * other setter forgets what a client has kept, since it was agreed under other terms.
+   *
+   * @param options `size` and `timeout`.
+   */
+  enableSessionCache(options?: SessionCacheOptions): void {
+    const checked = checkOptions<SessionCacheOptions>(options, ['size', 'timeout']);
+    const size = checkInteger('options.size', checked.size ?? sessionsDefault, 1, sizeMax);
+    const timeout = checked.timeout ?? sessionTimeoutDefaultMs;
+    checkInteger('options.timeout', Math.ceil(timeout), 1_000, sessionTimeoutMaxMs);
+    this.change({ sessionTimeoutMs: timeout });
+    if (!this.isServer) this.sessions = new Sessions(size, timeout);
+    this.counts = { hits: 0, misses: 0, stores: 0 };
+  }
+
+  /**
+   * For clients whose sessions are kept: how many.
+   *
+   * @param size 1 to 2^31−1. The oldest beyond it are forgotten.
+   */
+  setSessionCacheSize(size: number): void {
+    checkInteger('size', size, 1, sizeMax);
+    if (this.sessions === null) throw new TypeError('no sessions are kept by this context');
+    this.sessions.setSize(size);
+  }
+
+  /** Since {@link enableSessionCache}; zeros before. */
+  get cacheStats(): SessionCacheStats {
+    return Object.freeze({ hits: 0, misses: 0, stores: 0, ...this.counts });
+  }
+
+  /**
+   * For servers: the key that tickets are sealed with, so that others with the same key take them:
+   * other threads, other hosts, this one after a restart. The key before it is still taken, and
+   * answered with a new ticket, so replace it regularly: whoever gets hold of a key can read what
+   * was sent under its tickets with TLS 1.2.
+   *
+   * @param key 80 random bytes: a name of 16, and two secrets of 32.
+   * @see RFC 5077, 4
+   */
+  enableSessionTickets(key: Uint8Array): void {
+    if (!this.isServer) throw new TypeError('enableSessionTickets is for servers');
+    if (!types.isUint8Array(key)) throw invalidType('key', 'a Uint8Array', key);
+    if (key.length !== ticketKeyBytes) {
+      const problem = `must have ${ticketKeyBytes} bytes, not ${key.length}`;
+      throw invalidValue('key', problem, '(a secret)');
+    }
+    const before = this.settings.ticketKeys.subarray(0, ticketKeyBytes);
+    this.change({ ticketKeys: Buffer.concat([key, before]) });
+  }
+
   /** No connection begins with it any more. Those that are there go on. Again: does nothing. */
   close(): void {
     this.made = null;
+    this.sessions?.clear();
   }
 
   /** {@link close}, for `using`. */
@@ -276,11 +366,36 @@ export class TlsContext {
     this.change({ revocations, leafOnly: checkBoolean('options.leafOnly', leafOnly) });
   }
 
+  /** @internal A session to go on with, which is forgotten. */
+  takeSession(server: string): Uint8Array | undefined {
+    return this.sessions?.take(server);
+  }
+
+  /** @internal Whether sessions that servers give are wanted. */
+  get keepsSessions(): boolean {
+    return this.sessions !== null;
+  }
+
+  /** @internal */
+  keepSession(server: string, session: Uint8Array): void {
+    if (this.counts !== null) this.counts.stores++;
+    this.sessions?.keep(server, session);
+  }
+
+  /** @internal A handshake is done. */
+  noteHandshake(isResumed: boolean): void {
+    if (this.counts === null) return;
+    if (isResumed) this.counts.hits++;
+    else this.counts.misses++;
+    if (this.isServer) this.counts.stores++;
+  }
+
   private change(changes: Partial<Settings>): void {
     if (this.made === null) throw closedContext();
     const settings = { ...this.settings, ...changes };
     this.made = make(this.isServer, settings);
     this.settings = settings;
+    this.sessions?.clear();
   }
 }
 
@@ -320,6 +435,8 @@ function initial(
     ciphers: '',
     cipherSuites: '',
     protocols: nothing,
+    ticketKeys: nothing,
+    sessionTimeoutMs: sessionTimeoutDefaultMs,
   };
 }
 
@@ -419,6 +536,8 @@ function make(isServer: boolean, settings: Settings): TlsContextHandle {
     protocols,
     settings.revocations,
     settings.leafOnly,
+    settings.ticketKeys,
+    Math.ceil(settings.sessionTimeoutMs / 1_000),
   );
   if (!Array.isArray(made)) return made;
   const [setting, reason] = made;

@@ -1,6 +1,8 @@
 export { type ConnectTlsOptions, connectTls } from './connect-tls.js';
 export { TlsHandshakeState, TlsVerifyMode, type TlsVersion } from './constants.js';
 export {
+  type SessionCacheOptions,
+  type SessionCacheStats,
   type TlsCertificate,
   TlsContext,
   type TlsContextOptions,

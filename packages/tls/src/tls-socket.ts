@@ -7,6 +7,7 @@
  * kernel does not take of a record is held by the engine, and a send is done only when it is gone.
  */
 import type { X509Certificate } from 'node:crypto';
+import { types } from 'node:util';
 import {
   FileStream,
   monotonicMs,
@@ -26,6 +27,7 @@ import {
   type Explain,
   Flag,
   invalidType,
+  invalidValue,
   PollIn,
   PollOut,
 } from '@sock/native';
@@ -45,6 +47,12 @@ const writeDirection = 1;
 export interface TlsSocketOptions {
   /** As for {@link TlsSocket.setHostname}. */
   hostname?: string | undefined;
+  /**
+   * With `hostname`: the {@link TlsSocket.session} of an earlier connection to that name, made
+   * under the same authorities, revocations and mode of verification, to go on with if the server
+   * will. Default: one that the context has kept, if any.
+   */
+  session?: Uint8Array | undefined;
 }
 
 /**
@@ -80,7 +88,8 @@ export class TlsSocket extends FileStream implements Pollable {
   private readonly explainErrno: Explain;
   private state: TlsHandshakeState = TlsHandshakeState.NotStarted;
   private pending: Handshake | null = null;
-  private hasHostname = false;
+  /** For clients: the name and port of the peer, once that was set. */
+  private server: string | null = null;
   private startMs = 0;
 
   private constructor(socket: Socket, context: TlsContext) {
@@ -109,7 +118,7 @@ export class TlsSocket extends FileStream implements Pollable {
    * @param socket A connected stream socket, of which no receive waits. Bytes that were received
    * and put back count as the first of the peer's records.
    * @param context What the connection is made with, now and for good.
-   * @param options `hostname`, for clients.
+   * @param options `hostname` and `session`, for clients.
    * @throws `SocketError`: `ENOTCONN`, `ERR_SOCK_BUSY`, `ERR_SOCK_CLOSED`; `ERR_SOCK_TLS_ACTIVE`
    * when there is TLS over it already. TypeError, RangeError when an argument is wrong.
    */
@@ -117,13 +126,28 @@ export class TlsSocket extends FileStream implements Pollable {
     if (!(socket instanceof Socket)) throw invalidType('socket', 'a Socket of @sock/core', socket);
     if (socket.type !== 'stream') throw invalidType('socket', 'a stream socket', socket);
     if (!(context instanceof TlsContext)) throw invalidType('context', 'a TlsContext', context);
-    const { hostname } = checkOptions<TlsSocketOptions>(options, ['hostname']);
+    const { hostname, session } = checkOptions<TlsSocketOptions>(options, ['hostname', 'session']);
+    if (session !== undefined) {
+      if (!types.isUint8Array(session)) {
+        throw invalidType('options.session', 'a Uint8Array', session);
+      }
+      if (hostname === undefined) {
+        throw invalidType('options.hostname', 'given with a session', hostname);
+      }
+    }
     if (hostname !== undefined) {
       checkContext('context', context, false);
       checkHostname('options.hostname', hostname);
     }
     const made = new TlsSocket(socket, context);
-    if (hostname !== undefined) made.setHostname(hostname);
+    if (hostname === undefined) return made;
+    try {
+      made.setHostname(hostname);
+      made.offerSession(session);
+    } catch (error) {
+      made.close();
+      throw error;
+    }
     return made;
   }
 
@@ -145,7 +169,7 @@ export class TlsSocket extends FileStream implements Pollable {
     const { slot, generation } = this.endpoint;
     const result = binding.tlsSetHostname(slot, generation, checked.name, checked.isAddress);
     if (result < 0) throw systemError(result, { syscall: 'SSL_set1_host' });
-    this.hasHostname = true;
+    this.server = `${checked.name} ${this.remotePort ?? ''}`;
   }
 
   /**
@@ -270,6 +294,17 @@ export class TlsSocket extends FileStream implements Pollable {
     return this.told()?.[4];
   }
 
+  /**
+   * For clients: what a later connection to the same host can go on with, as bytes for this
+   * package; undefined until the server has given something, with TLS 1.3 when it first sends. It
+   * holds secrets.
+   */
+  get session(): Buffer | undefined {
+    if (this.told() === undefined || this.context.isServer) return undefined;
+    const der = binding.tlsSession(this.endpoint.slot, this.endpoint.generation);
+    return der === undefined ? undefined : Buffer.from(der);
+  }
+
   /** The peer's certificate; undefined where it sent none, and as for {@link version}. */
   get peerCertificate(): X509Certificate | undefined {
     const { slot, generation } = this.endpoint;
@@ -334,11 +369,24 @@ export class TlsSocket extends FileStream implements Pollable {
     if (this.pending !== null) {
       throw new TlsError('a handshake of this socket waits', { code: 'ERR_SOCK_BUSY' });
     }
-    if (!this.context.isServer && this.context.verifies && !this.hasHostname) {
+    if (!this.context.isServer && this.context.verifies && this.server === null) {
       const message = 'the server is to be verified, and no host name was set that it has to be';
       throw new TlsError(message, { code: 'ERR_SOCK_TLS_HOSTNAME' });
     }
     return false;
+  }
+
+  private offerSession(given: Uint8Array | undefined): void {
+    const session = given ?? this.context.takeSession(this.server ?? '');
+    if (session === undefined) return;
+    const { slot, generation } = this.endpoint;
+    if (binding.tlsSetSession(slot, generation, session) < 0 && given !== undefined) {
+      throw invalidValue(
+        'options.session',
+        'must be a session with this host, made under the same terms',
+        '(a secret)',
+      );
+    }
   }
 
   private begin(): void {
@@ -349,6 +397,7 @@ export class TlsSocket extends FileStream implements Pollable {
     this.state = TlsHandshakeState.Complete;
     this.pending = null;
     this.ready = true;
+    this.context.noteHandshake(this.isSessionReused);
     tellDone(this, this.context.isServer, this.startMs);
   }
 
@@ -376,6 +425,8 @@ export class TlsSocket extends FileStream implements Pollable {
     const { slot, generation } = this.endpoint;
     const isSaid = this.sender?.flushAll() ?? true;
     const isHeard = this.receiver?.holdsBytes !== true && binding.tlsSettle(slot, generation) === 0;
+    const { session } = this.context.keepsSessions ? this : { session: undefined };
+    if (session !== undefined) this.context.keepSession(this.server ?? '', session);
     if (isSaid && isHeard) binding.tlsShutdown(slot, generation);
     // The kernel would do so by itself if the engine had not received those bytes from it.
     else if (!isHeard) binding.disconnect(slot, generation);
