@@ -1,0 +1,104 @@
+import { LogLevel, log } from '@sock/metrics';
+import { runScript } from '@sock/testing';
+
+afterEach(() => {
+  log.setCallback(null);
+  log.setLevel(LogLevel.Trace);
+});
+
+describe('the log', () => {
+  it('hands lines to a function, with what belongs into them', () => {
+    const lines: unknown[][] = [];
+    log.setCallback((...line) => lines.push(line));
+    log.emit(LogLevel.Warn, 'SocketDNS', 'took %d ms for %s', 7, 'example.org');
+    log.emit(LogLevel.Info, null, '100%');
+    expect(lines).toEqual([
+      [LogLevel.Warn, 'SocketDNS', 'took 7 ms for example.org'],
+      [LogLevel.Info, null, '100%'],
+    ]);
+  });
+
+  it('drops what is less grave than its level', () => {
+    const told: LogLevel[] = [];
+    log.setCallback((level) => told.push(level));
+    log.setLevel(LogLevel.Warn);
+    for (const level of Object.values(LogLevel)) log.emit(level, null, 'line');
+    expect(told).toEqual([LogLevel.Warn, LogLevel.Error, LogLevel.Fatal]);
+    expect(log.getLevel()).toBe(LogLevel.Warn);
+  });
+
+  it('takes a logger of the shape of console', () => {
+    const warn = jest.spyOn(console, 'warn').mockImplementation(() => {});
+    const error = jest.spyOn(console, 'error').mockImplementation(() => {});
+    try {
+      log.setCallback(console);
+      log.emit(LogLevel.Warn, 'core', 'slow');
+      log.emit(LogLevel.Fatal, null, 'over');
+      expect(warn.mock.calls).toEqual([['core: slow']]);
+      expect(error.mock.calls).toEqual([['over']]);
+    } finally {
+      warn.mockRestore();
+      error.mockRestore();
+    }
+  });
+
+  it('gives the component as a field to a logger of the shape of pino', () => {
+    const fatal = jest.fn();
+    const info = jest.fn();
+    const rest = { trace() {}, debug() {}, warn() {}, error() {}, child() {} };
+    log.setCallback({ ...rest, info, fatal });
+    log.emit(LogLevel.Info, 'core', 'up');
+    log.emit(LogLevel.Fatal, null, 'over');
+    expect(info.mock.calls).toEqual([[{ component: 'core' }, 'up']]);
+    expect(fatal.mock.calls).toEqual([[{}, 'over']]);
+  });
+
+  it('survives a callback that throws, and warns of it once', () => {
+    const warning = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    const callback = jest.fn(() => {
+      throw new Error('disk full');
+    });
+    log.setCallback(callback);
+    log.emit(LogLevel.Info, null, 'one');
+    log.emit(LogLevel.Info, null, 'two');
+    expect(callback).toHaveBeenCalledTimes(2);
+    const { calls } = warning.mock;
+    warning.mockRestore();
+    expect(calls).toEqual([[expect.stringContaining('disk full'), { code: 'ERR_SOCK_LOG_SINK' }]]);
+  });
+
+  it('drops what a callback logs itself', () => {
+    const callback = jest.fn(() => log.emit(LogLevel.Info, null, 'again'));
+    log.setCallback(callback);
+    log.emit(LogLevel.Info, null, 'once');
+    expect(callback).toHaveBeenCalledTimes(1);
+  });
+
+  it('names levels, and refuses what is neither level nor sink', () => {
+    expect(Object.values(LogLevel).map(log.levelName)).toEqual([
+      'TRACE',
+      'DEBUG',
+      'INFO',
+      'WARN',
+      'ERROR',
+      'FATAL',
+    ]);
+    expect(log.levelName(6)).toBe('UNKNOWN');
+    expect(() => log.setLevel(6 as LogLevel)).toThrow(/level/);
+    expect(() => log.emit(-1 as LogLevel, null, '')).toThrow(/level/);
+    expect(() => log.setCallback('stderr' as never)).toThrow(/callback/);
+    expect(() => log.setCallback({ info() {} } as never)).toThrow(/callback\.trace/);
+  });
+
+  it.each([
+    ['', ''],
+    ['sock', '[ERROR] core: gone'],
+  ])('by default writes with NODE_DEBUG=%j only: %j', async (debug, expected) => {
+    const { code, stdout, stderr } = await runScript(
+      `require('@sock/metrics').log.emit(4, 'core', 'gone');`,
+      { env: { NODE_DEBUG: debug } },
+    );
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
+    expect(stderr.replace(/^SOCK \d+: |\n$/g, '')).toBe(expected);
+  });
+});
