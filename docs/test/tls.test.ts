@@ -1,15 +1,41 @@
-import { runScript } from '@sock/testing';
+import { get } from 'node:https';
+import { runScript, startScript, stopPeers } from '@sock/testing';
 import { Authority } from '@sock/testing/authority';
-import { bodyOf } from './example.js';
+import { bodyOf, expectOutput } from './example.js';
 
 describe('of TLS, the example', () => {
-  it('tls is answered, and knows by what version', async () => {
-    const authority = await Authority.create();
+  let authority: Authority;
+  let env: Record<string, string>;
+
+  beforeAll(async () => {
+    authority = await Authority.create();
     const { cert, key } = await authority.issue();
-    const { code, stdout, stderr, leakedSockets } = await runScript(bodyOf('tls'), {
-      env: { CERT: cert, KEY: key, CA: authority.cert },
+    const own = await authority.issue({ names: ['billing'], usage: ['clientAuth'] });
+    env = { CERT: cert, KEY: key, CA: authority.cert, OWN_CERT: own.cert, OWN_KEY: own.key };
+  });
+  afterEach(stopPeers);
+
+  it('tls is answered, and knows by what version', async () => {
+    expectOutput(await runScript(bodyOf('tls'), { env }), ['TLSv1.3 you said "hello"']);
+  });
+
+  it('mutual-tls shows each side who the other is', async () => {
+    const told = ['CN=billing talks to CN=localhost'];
+    expectOutput(await runScript(bodyOf('mutual-tls'), { env }), told);
+  });
+
+  it('https-server gives its pages to a client of Node', async () => {
+    const server = await startScript(bodyOf('https-server'), {
+      env: { ...env, PORT: '0' },
+      ready: /listening on port (\d+)/,
     });
-    expect({ code, stderr, leakedSockets }).toEqual({ code: 0, stderr: '', leakedSockets: 0 });
-    expect(stdout).toBe('TLSv1.3 you said "hello"\n');
+    const url = `https://localhost:${server.ready[1]}/page`;
+    const page = new Promise<string>((resolve, reject) => {
+      const request = get(url, { ca: authority.cert, family: 4, agent: false }, (response) => {
+        response.setEncoding('utf8').once('data', resolve);
+      });
+      request.once('error', reject);
+    });
+    expect(await page).toBe('hello /page\n');
   });
 });
