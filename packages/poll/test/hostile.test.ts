@@ -4,6 +4,7 @@
  * what it finds.
  */
 import { Socket } from '@sock/core';
+import { binding } from '@sock/native';
 import { type PollBackend, SocketPoll, Waker } from '@sock/poll';
 import { chooseSeed, expectSockets, openSockets, within } from '@sock/testing';
 import { anything, expectAllowed, type Maker, maker, oneOf, options } from '@sock/testing/hostile';
@@ -85,7 +86,8 @@ async function attempt(
   await within(5_000, Promise.all(pending), 'settling');
 }
 
-describe.each<PollBackend>(['epoll', 'poll'])('hostile arguments of a SocketPoll', (backend) => {
+// Those of the usual addon: kqueue's is asked by `pnpm check jest:address`.
+describe.each(binding.backends)('hostile arguments of a SocketPoll', (backend) => {
   it(`are refused by name, or taken, on ${backend}`, async () => {
     const before = openSockets();
     const numRuns = Number(process.env.SOCK_RUNS ?? 200);
