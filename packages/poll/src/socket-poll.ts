@@ -83,8 +83,9 @@ const eventsMax = 10_000;
  *   again by the next wait.
  * - The order of events says nothing. With more of them than a wait returns, each has its turn.
  * - Descriptors stay their owner's: the poll closes none. A socket of these packages that is closed
- *   leaves its polls by itself. Remove a bare descriptor before it is closed; one that is closed
- *   nevertheless is reported no more, and keeps its place until it is removed.
+ *   leaves its polls by itself. Remove a bare descriptor before it is closed. One that is closed
+ *   nevertheless keeps its place until it is removed, and may be mistaken: for a duplicate that
+ *   lives on (epoll), or for what has its number next (poll(2)).
  * - The poll keeps its sockets, and is kept by them; forgotten together, they are closed together,
  *   with a warning each.
  * - Timers fire within the waits, before their events are returned.
