@@ -21,6 +21,8 @@ napi_value js_relay(napi_env env, napi_callback_info info) {
   Source* first = source_of(args);
   Source* second = context.find(args.int32(2), args.int32(3));
   if (first == nullptr || second == nullptr) return to_js(env, -EBADF);
+  // It moves what the descriptors carry, which with a filter are not the bytes of users.
+  if (first->filter != nullptr || second->filter != nullptr) return to_js(env, -EINVAL);
   return to_js(env, context.join(*first, *second));
 }
 

@@ -168,6 +168,7 @@ napi_value js_handshake(napi_env env, napi_callback_info info) {
       net::note_stepped(reactor, *source, engine->handshake(), args.boolean(2));
   // What came behind the last message is here, and no event tells of it.
   if (told == 0) source->set(reactor::flag::kReadable);
+  if (told == 0 && engine->holds_input()) source->set(reactor::flag::kUnread);
   return to_js(env, told);
 }
 

@@ -158,6 +158,10 @@ SslContextPtr Context::make(const Settings& settings, Refusal& refusal) const {
   if (is_server) {
     // A ticket is all that a server keeps of a session: none of its memory.
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    // OpenSSL asks the context of the name, where there is one of its own.
+    if (!settings.protocols.empty()) {
+      SSL_CTX_set_alpn_select_cb(context, on_protocols, const_cast<Context*>(this));
+    }
     if (!settings.ticket_keys.empty()) SSL_CTX_set_tlsext_ticket_key_evp_cb(context, on_ticket);
   }
   SSL_CTX_set_timeout(context, static_cast<long>(settings.session_life_s));
@@ -186,14 +190,10 @@ bool Context::load(const Settings& settings, Refusal& refusal) {
   const ErrorScope errors;
   ticket_keys_ = settings.ticket_keys;
   session_scope_ = session_scope_of(settings);
+  protocols_ = settings.protocols;
   context_ = make(settings, refusal);
   if (context_ == nullptr || !add_identities(settings, refusal)) return false;
-  protocols_ = settings.protocols;
-  if (protocols_.empty()) return true;
-  if (role_ == Role::kServer) {
-    SSL_CTX_set_alpn_select_cb(context_.get(), on_protocols, this);
-    return true;
-  }
+  if (protocols_.empty() || role_ == Role::kServer) return true;
   const auto* wire = reinterpret_cast<const unsigned char*>(protocols_.data());
   // Unlike all others this one says 0 for success.
   if (SSL_CTX_set_alpn_protos(context_.get(), wire, static_cast<unsigned>(protocols_.size())) !=

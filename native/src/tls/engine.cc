@@ -190,11 +190,16 @@ IoResult Engine::outcome(int result) {
   return -EPROTO;
 }
 
+void Engine::begin_receive() {
+  is_starved_ = false;
+  transport_->begin_receive();
+}
+
 IoResult Engine::handshake() {
   if (done_) return 0;
   if (receive_end_ < 1) return receive_end_ == 0 ? -EPROTO : receive_end_;
   const ErrorScope errors;
-  transport_->begin_receive();
+  begin_receive();
   const int result = SSL_do_handshake(ssl_.get());
   if (result == 1) {
     done_ = true;
@@ -210,7 +215,7 @@ IoResult Engine::handshake() {
 IoResult Engine::receive(void* data, size_t size) {
   if (receive_end_ < 1) return receive_end_;
   const ErrorScope errors;
-  transport_->begin_receive();
+  begin_receive();
   auto* at = static_cast<std::byte*>(data);
   size_t filled = 0;
   do {
@@ -220,13 +225,14 @@ IoResult Engine::receive(void* data, size_t size) {
     if (result == 1) continue;
     const IoResult told = outcome(result);
     if (told != -EAGAIN) receive_end_ = told;
+    is_starved_ = told == -EAGAIN;
     return filled > 0 ? static_cast<IoResult>(filled) : told;
   } while (filled < size && may_receive());
   return static_cast<IoResult>(filled);
 }
 
 bool Engine::holds_input() const {
-  return receive_end_ < 1 || SSL_has_pending(ssl_.get()) == 1;
+  return receive_end_ < 1 || (!is_starved_ && SSL_has_pending(ssl_.get()) == 1);
 }
 
 bool Engine::may_receive() const {
@@ -236,13 +242,14 @@ bool Engine::may_receive() const {
 bool Engine::settle() {
   if (!done_ || receive_end_ < 1) return receive_end_ < 0;
   const ErrorScope errors;
-  transport_->begin_receive();
+  begin_receive();
   char byte = 0;
   size_t got = 0;
   const int result = SSL_peek_ex(ssl_.get(), &byte, 1, &got);
   if (result == 1) return true;
   const IoResult told = outcome(result);
   if (told != -EAGAIN) receive_end_ = told;
+  is_starved_ = told == -EAGAIN;
   return told < 0 && told != -EAGAIN;
 }
 

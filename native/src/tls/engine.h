@@ -78,6 +78,7 @@ class Engine final : public reactor::Filter {
   // a negative errno, which is noted.
   sys::IoResult outcome(int result);
   void note_failure(int error);
+  void begin_receive();
 
   static BIO_METHOD* bio_method();
   static int on_bio_read(BIO* bio, char* data, size_t size, size_t* got);
@@ -90,6 +91,8 @@ class Engine final : public reactor::Filter {
   std::string hostname_;
   bool done_ = false;
   bool shut_down_ = false;
+  // What OpenSSL has is a part of a record: more has to come before it is of use.
+  bool is_starved_ = false;
   // 1 while bytes may come; else what every receive says: 0 at the end, or a negative errno.
   sys::IoResult receive_end_ = 1;
   // 1 while the transport works; else what it said when it broke.

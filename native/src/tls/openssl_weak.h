@@ -32,6 +32,7 @@
 #pragma weak PEM_read_bio_PrivateKey
 #pragma weak PEM_read_bio_X509
 #pragma weak PEM_read_bio_X509_CRL
+#pragma weak RAND_bytes
 #pragma weak SSL_CIPHER_get_name
 #pragma weak SSL_CTX_add_client_CA
 #pragma weak SSL_CTX_callback_ctrl

@@ -110,10 +110,15 @@ function join(
   second: TakenStream,
   aborted: Promise<never>,
 ): Promise<RelayedBytes> {
-  if (first instanceof TakenSocket && second instanceof TakenSocket) {
+  if (isBare(first) && isBare(second)) {
     return splice(first, second, aborted);
   }
   return copyBoth(first, second);
+}
+
+/** Whether the bytes of its descriptor are those of the stream: the kernel may move them. */
+function isBare(stream: TakenStream): stream is TakenSocket {
+  return stream instanceof TakenSocket && stream.isBare;
 }
 
 function breakOff(stream: TakenStream): void {

@@ -344,6 +344,9 @@ export class TlsSocket extends FileStream implements Pollable {
   }
 
   /** @internal */
+  protected override readonly isBare = false;
+
+  /** @internal */
   protected override get canReset(): boolean {
     return true;
   }

@@ -60,7 +60,9 @@ function nodeVerdict({ port, hostname, ca }: Target): Promise<string> {
 /** The exit status of a program; it may not hang. */
 function statusOf(command: string, args: readonly string[]): Promise<number | string> {
   return new Promise((resolve) => {
-    const child = execFile(command, args, { timeout: 10_000 }, (error) =>
+    // A sanitizer's runtime has no business in the programs of others.
+    const { LD_PRELOAD: _, ...env } = process.env;
+    const child = execFile(command, args, { timeout: 10_000, env }, (error) =>
       resolve(error === null ? 0 : (error.code ?? 'killed')),
     );
     child.stdin?.end();

@@ -116,6 +116,25 @@ describe('node:tls', () => {
     await once(server, 'close');
   });
 
+  it('is held to the protocols under a name of its own, too', async () => {
+    const { issued, authority } = await goodSetting();
+    const context = TlsContext.server(issued);
+    context.addCertificate(
+      'own.example.org',
+      await authority.issue({ names: ['own.example.org'] }),
+    );
+    context.setAlpnProtocols(['h2']);
+    const { localPort: port = 0 } = await echoing(context);
+    const options = { host, port, ca: authority.cert, servername: 'own.example.org' };
+    const good = node.connect({ ...options, ALPNProtocols: ['h2'] });
+    await once(good, 'secureConnect');
+    expect(good.alpnProtocol).toBe('h2');
+    good.destroy();
+    const other = node.connect({ ...options, ALPNProtocols: ['http/1.1'] });
+    const [error] = (await once(other, 'error')) as [Error];
+    expect(error.message).toMatch(/no application protocol/);
+  });
+
   it('gets the certificate for the name that it asks for', async () => {
     const { issued, authority } = await goodSetting();
     const context = TlsContext.server(issued);

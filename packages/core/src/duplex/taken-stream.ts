@@ -37,6 +37,8 @@ export interface TakenStream {
 /** Of a socket of this package: its receiver and its sender, without the limits of the socket. */
 export class TakenSocket implements TakenStream {
   readonly reset: (() => void) | undefined;
+  /** Whether the bytes of the descriptor are those of the stream. */
+  readonly isBare: boolean;
   private readonly endpoint: Endpoint;
   private readonly receiver: Receiver;
   private readonly sender: Sender;
@@ -49,12 +51,18 @@ export class TakenSocket implements TakenStream {
     receiver: Receiver,
     sender: Sender,
     chunkSize: number,
-    source: { close(): void; shutDown(direction: number): number; canReset: boolean },
+    source: {
+      close(): void;
+      shutDown(direction: number): number;
+      canReset: boolean;
+      isBare: boolean;
+    },
   ) {
     this.endpoint = endpoint;
     this.receiver = receiver;
     this.sender = sender;
     this.step = new StepOperation(null, chunkSize);
+    this.isBare = source.isBare;
     this.closeSource = () => source.close();
     this.endWriting = () => source.shutDown(writeDirection);
     this.reset = source.canReset ? () => this.breakOff() : undefined;
