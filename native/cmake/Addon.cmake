@@ -1,7 +1,4 @@
 # sock_native.node: the binding over all layers. The only target that sees the headers of Node.
-include(NodeHeaders)
-sock_find_node_headers(node_headers)
-
 file(GLOB binding CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/src/binding/*.cc")
 add_library(sock_native MODULE ${binding})
 set_target_properties(sock_native PROPERTIES PREFIX "" SUFFIX ".node")
