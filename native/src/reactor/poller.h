@@ -9,7 +9,8 @@
 //   collected may still carry the token afterwards, so tokens hold a generation.
 // - kHangup and kError are reported whether asked for or not.
 // - wait() may return early with nothing, as after wake(), a signal or a change of the table.
-// - A descriptor that was closed without remove() is reported no more.
+// - A descriptor that was closed without remove() may be taken for another: for a duplicate that
+//   lives on (epoll), or for what has its number next (poll).
 // - A regular file or folder is refused with EPERM, a closed descriptor with EBADF.
 #pragma once
 
