@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace sock::binding {
 
@@ -17,6 +18,14 @@ struct Bytes {
   std::byte* data = nullptr;
   size_t size = 0;
 };
+
+inline std::string to_string(napi_env env, napi_value value) {
+  size_t length = 0;
+  if (napi_get_value_string_utf8(env, value, nullptr, 0, &length) != napi_ok) return "";
+  std::string text(length, '\0');
+  napi_get_value_string_utf8(env, value, text.data(), length + 1, &length);
+  return text;
+}
 
 template <size_t N>
 class Args {
@@ -49,12 +58,19 @@ class Args {
     return value;
   }
 
-  std::string string(size_t i) const {
-    size_t length = 0;
-    if (napi_get_value_string_utf8(env_, values_[i], nullptr, 0, &length) != napi_ok) return "";
-    std::string text(length, '\0');
-    napi_get_value_string_utf8(env_, values_[i], text.data(), length + 1, &length);
-    return text;
+  std::string string(size_t i) const { return to_string(env_, values_[i]); }
+
+  // The elements of an array of texts; none when it is no array.
+  std::vector<std::string> strings(size_t i) const {
+    uint32_t length = 0;
+    std::vector<std::string> texts;
+    if (napi_get_array_length(env_, values_[i], &length) != napi_ok) return texts;
+    for (uint32_t at = 0; at < length; at++) {
+      napi_value element = nullptr;
+      napi_get_element(env_, values_[i], at, &element);
+      texts.push_back(to_string(env_, element));
+    }
+    return texts;
   }
 
   // A Uint8Array, fetched anew at every call, because its buffer may have been detached,

@@ -21,32 +21,23 @@ tls::Engine* engine_of(reactor::Source* source) {
   return source == nullptr ? nullptr : static_cast<tls::Engine*>(source->filter.get());
 }
 
-std::string to_string(napi_env env, napi_value value) {
-  size_t length = 0;
-  if (napi_get_value_string_utf8(env, value, nullptr, 0, &length) != napi_ok) return "";
-  std::string text(length, '\0');
-  napi_get_value_string_utf8(env, value, text.data(), length + 1, &length);
-  return text;
-}
-
-std::vector<std::string> to_strings(napi_env env, napi_value list) {
-  uint32_t length = 0;
-  std::vector<std::string> texts;
-  if (napi_get_array_length(env, list, &length) != napi_ok) return texts;
-  for (uint32_t i = 0; i < length; i++) {
-    napi_value element = nullptr;
-    napi_get_element(env, list, i, &element);
-    texts.push_back(to_string(env, element));
-  }
-  return texts;
-}
-
 napi_value to_list(napi_env env, std::initializer_list<napi_value> values) {
   napi_value list = nullptr;
   napi_create_array_with_length(env, values.size(), &list);
   uint32_t index = 0;
   for (napi_value value : values) napi_set_element(env, list, index++, value);
   return list;
+}
+
+// Undefined where there are none.
+napi_value to_array_buffer(napi_env env, const std::vector<unsigned char>& bytes) {
+  void* data = nullptr;
+  napi_value buffer = nullptr;
+  if (bytes.empty() || napi_create_arraybuffer(env, bytes.size(), &data, &buffer) != napi_ok) {
+    return nullptr;
+  }
+  std::memcpy(data, bytes.data(), bytes.size());
+  return buffer;
 }
 
 // tlsIsAvailable() -> whether this process has an OpenSSL.
@@ -64,12 +55,12 @@ napi_value js_context(napi_env env, napi_callback_info info) {
   const Args<14> args(env, info);
   tls::Settings settings;
   settings.role = args.boolean(0) ? tls::Role::kServer : tls::Role::kClient;
-  const std::vector<std::string> texts = to_strings(env, args[1]);
+  const std::vector<std::string> texts = args.strings(1);
   for (size_t i = 0; i + 4 <= texts.size(); i += 4) {
     settings.identities.push_back({texts[i], texts[i + 1], texts[i + 2], texts[i + 3]});
   }
-  settings.authorities = to_strings(env, args[2]);
-  settings.authority_files = to_strings(env, args[3]);
+  settings.authorities = args.strings(2);
+  settings.authority_files = args.strings(3);
   settings.verify_mode = args.int32(4);
   settings.version_min = args.int32(5);
   settings.version_max = args.int32(6);
@@ -79,7 +70,7 @@ napi_value js_context(napi_env env, napi_callback_info info) {
   if (protocols.data != nullptr) {
     settings.protocols.assign(reinterpret_cast<const char*>(protocols.data), protocols.size);
   }
-  settings.revocations = to_strings(env, args[10]);
+  settings.revocations = args.strings(10);
   settings.revocation_of_leaf_only = args.boolean(11);
   const Bytes keys = args.bytes(12);
   settings.ticket_keys.resize(keys.size / tls::kTicketKeySize);
@@ -145,15 +136,7 @@ napi_value js_set_session(napi_env env, napi_callback_info info) {
 napi_value js_session(napi_env env, napi_callback_info info) {
   const Args<2> args(env, info);
   const tls::Engine* engine = engine_of(source_of(args));
-  if (engine == nullptr) return nullptr;
-  const std::vector<unsigned char> der = engine->session();
-  void* data = nullptr;
-  napi_value result = nullptr;
-  if (der.empty() || napi_create_arraybuffer(env, der.size(), &data, &result) != napi_ok) {
-    return nullptr;
-  }
-  std::memcpy(data, der.data(), der.size());
-  return result;
+  return engine == nullptr ? nullptr : to_array_buffer(env, engine->session());
 }
 
 // tlsHandshake(index, generation, wait) -> 0 once it is done, or a negative errno: -EAGAIN, -EPROTO
@@ -233,20 +216,8 @@ napi_value js_state(napi_env env, napi_callback_info info) {
 // tlsPeerCertificate(index, generation) -> its DER as an ArrayBuffer, or undefined.
 napi_value js_peer_certificate(napi_env env, napi_callback_info info) {
   const Args<2> args(env, info);
-  tls::Engine* engine = engine_of(source_of(args));
-  const tls::ErrorScope errors;
-  const tls::CertificatePtr certificate(
-      engine == nullptr ? nullptr : SSL_get1_peer_certificate(engine->ssl()));
-  const int size = certificate == nullptr ? 0 : i2d_X509(certificate.get(), nullptr);
-  void* data = nullptr;
-  napi_value result = nullptr;
-  if (size <= 0 ||
-      napi_create_arraybuffer(env, static_cast<size_t>(size), &data, &result) != napi_ok) {
-    return nullptr;
-  }
-  auto* out = static_cast<unsigned char*>(data);
-  i2d_X509(certificate.get(), &out);
-  return result;
+  const tls::Engine* engine = engine_of(source_of(args));
+  return engine == nullptr ? nullptr : to_array_buffer(env, engine->peer_certificate());
 }
 
 }  // namespace

@@ -17,12 +17,6 @@ constexpr int kTicketIvSize = 16;
 // 112 bits and more: no RSA below 2048, no SHA-1 in signatures. Node 20 begins with 1.
 constexpr int kSecurityLevel = 2;
 
-std::string last_reason() {
-  const unsigned long code = ERR_peek_last_error();
-  const char* reason = code == 0 ? nullptr : ERR_reason_error_string(code);
-  return reason == nullptr ? "unknown reason" : reason;
-}
-
 bool refuse(Refusal& refusal, const char* setting) {
   refusal = {setting, last_reason()};
   return false;
@@ -131,16 +125,12 @@ std::string lower(std::string_view text) {
 
 }  // namespace
 
-bool available() {
-  return &OPENSSL_init_ssl != nullptr;
-}
-
 std::shared_ptr<const Context> Context::create(const Settings& settings, Refusal& refusal) {
   std::shared_ptr<Context> context(new Context(settings.role));
   return context->load(settings, refusal) ? context : nullptr;
 }
 
-SslContextPtr Context::make(const Settings& settings, Refusal& refusal) const {
+SslContextPtr Context::make(const Settings& settings, Refusal& refusal) {
   const bool is_server = settings.role == Role::kServer;
   SslContextPtr made(SSL_CTX_new(is_server ? TLS_server_method() : TLS_client_method()));
   SSL_CTX* context = made.get();
@@ -160,12 +150,12 @@ SslContextPtr Context::make(const Settings& settings, Refusal& refusal) const {
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     // OpenSSL asks the context of the name, where there is one of its own.
     if (!settings.protocols.empty()) {
-      SSL_CTX_set_alpn_select_cb(context, on_protocols, const_cast<Context*>(this));
+      SSL_CTX_set_alpn_select_cb(context, on_protocols, this);
     }
     if (!settings.ticket_keys.empty()) SSL_CTX_set_tlsext_ticket_key_evp_cb(context, on_ticket);
   }
   SSL_CTX_set_timeout(context, static_cast<long>(settings.session_life_s));
-  SSL_CTX_set_app_data(context, const_cast<Context*>(this));
+  SSL_CTX_set_app_data(context, this);
   SSL_CTX_set_session_id_context(context, session_scope_.data(),
                                  static_cast<unsigned>(session_scope_.size()));
   if (SSL_CTX_set_min_proto_version(context, settings.version_min) != 1) {

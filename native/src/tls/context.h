@@ -76,7 +76,7 @@ class Context {
 
   bool load(const Settings& settings, Refusal& refusal);
   bool add_identities(const Settings& settings, Refusal& refusal);
-  SslContextPtr make(const Settings& settings, Refusal& refusal) const;
+  SslContextPtr make(const Settings& settings, Refusal& refusal);
   SSL_CTX* for_hostname(const char* name) const;
 
   static int on_server_name(SSL* ssl, int* alert, void* self);

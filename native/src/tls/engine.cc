@@ -14,8 +14,6 @@ namespace {
 constexpr size_t kRecordMax = 16 * 1024;
 // A peer that takes nothing and makes us answer all the time is not one to keep.
 constexpr size_t kHeldMax = 256 * 1024;
-// Alerts that came are told as reasons above this (SSL_AD_REASON_OFFSET).
-constexpr int kAlertReasons = SSL_AD_REASON_OFFSET;
 
 FailureKind kind_of(const SSL* ssl, int reason, bool done) {
   if (reason == SSL_R_UNEXPECTED_EOF_WHILE_READING) return FailureKind::kTruncated;
@@ -97,6 +95,17 @@ std::vector<unsigned char> Engine::session() const {
   return bytes;
 }
 
+std::vector<unsigned char> Engine::peer_certificate() const {
+  const ErrorScope errors;
+  const CertificatePtr certificate(SSL_get1_peer_certificate(ssl_.get()));
+  const int size = certificate == nullptr ? 0 : i2d_X509(certificate.get(), nullptr);
+  if (size <= 0) return {};
+  std::vector<unsigned char> der(static_cast<size_t>(size));
+  unsigned char* out = der.data();
+  i2d_X509(certificate.get(), &out);
+  return der;
+}
+
 int Engine::on_bio_read(BIO* bio, char* data, size_t size, size_t* got) {
   auto& engine = *static_cast<Engine*>(BIO_get_data(bio));
   BIO_clear_retry_flags(bio);
@@ -164,11 +173,12 @@ IoResult Engine::flush() {
   return 0;
 }
 
-void Engine::note_failure(int reason) {
+void Engine::note_failure() {
+  const int reason = ERR_GET_REASON(ERR_peek_last_error());
   failure_.kind = kind_of(ssl_.get(), reason, done_);
-  const char* text = ERR_reason_error_string(ERR_peek_last_error());
-  failure_.reason = text == nullptr ? "unknown reason" : text;
-  const int alert = reason - kAlertReasons;
+  failure_.reason = last_reason();
+  // Alerts that came are told as reasons, too.
+  const int alert = reason - SSL_AD_REASON_OFFSET;
   if (alert >= 0 && alert <= std::numeric_limits<uint8_t>::max()) failure_.alert = alert;
   if (failure_.kind == FailureKind::kVerify) {
     failure_.verify_code = SSL_get_verify_result(ssl_.get());
@@ -186,7 +196,7 @@ IoResult Engine::outcome(int result) {
       break;
   }
   if (transport_end_ != 1) return transport_end_;
-  if (failure_.kind == FailureKind::kNone) note_failure(ERR_GET_REASON(ERR_peek_last_error()));
+  if (failure_.kind == FailureKind::kNone) note_failure();
   return -EPROTO;
 }
 

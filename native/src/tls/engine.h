@@ -54,6 +54,8 @@ class Engine final : public reactor::Filter {
   // failure(), or what the transport said.
   sys::IoResult handshake();
   bool is_done() const { return done_; }
+  // The peer's certificate in DER; empty: none was sent.
+  std::vector<unsigned char> peer_certificate() const;
   // Tells the peer that no more is sent; receiving goes on. 0 or a negative errno.
   sys::IoResult shutdown();
   // Takes what the peer has sent for this engine itself, such as sessions. Whether bytes for users
@@ -77,7 +79,7 @@ class Engine final : public reactor::Filter {
   // What a call of OpenSSL that returned `result` means: -EAGAIN, 0 for the peer's orderly end, or
   // a negative errno, which is noted.
   sys::IoResult outcome(int result);
-  void note_failure(int error);
+  void note_failure();
   void begin_receive();
 
   static BIO_METHOD* bio_method();

@@ -5,12 +5,12 @@
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <openssl/pkcs12.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
 #include <memory>
+#include <string>
 
 #include "tls/openssl_weak.h"
 
@@ -45,5 +45,8 @@ class ErrorScope {
   ErrorScope(const ErrorScope&) = delete;
   ErrorScope& operator=(const ErrorScope&) = delete;
 };
+
+// Why the last call failed, in the words of OpenSSL.
+std::string last_reason();
 
 }  // namespace sock::tls
