@@ -185,15 +185,10 @@ sys::IoResult FileSender::fetch_into_memory(size_t piece) {
 
 sys::IoResult FileSender::send_held(Reactor& reactor, Source& source, bool wait) {
   sys::IoResult sent = 0;
-  if (source.filter != nullptr) {
+  const bool is_filtered = source.filter != nullptr;
+  if (is_filtered) {
     sent = net::send(reactor, source, block_->data() + start_, held_, wait);
-    if (sent > 0) {
-      held_ -= static_cast<size_t>(sent);
-      start_ += static_cast<size_t>(sent);
-    }
-    return sent;
-  }
-  if (!in_pipe_) {
+  } else if (!in_pipe_) {
     sent = sys::send(source.fd.get(), block_->data() + start_, held_);
   } else {
     sent = sys::splice_out(pipe_.first.get(), source.fd.get(), held_);
@@ -211,7 +206,7 @@ sys::IoResult FileSender::send_held(Reactor& reactor, Source& source, bool wait)
     held_ -= static_cast<size_t>(sent);
     start_ += static_cast<size_t>(sent);
   }
-  return note_sent(reactor, source, sent, 1, wait);
+  return is_filtered ? sent : note_sent(reactor, source, sent, 1, wait);
 }
 
 void FileSender::advance(sys::IoResult count) {

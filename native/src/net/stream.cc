@@ -98,7 +98,7 @@ sys::IoResult receive_filtered(Reactor& reactor, Source& source, void* data, siz
     reactor.mark_drained(source);
   }
   // Receiving may have made it answer.
-  return filter.holds_output() ? note_held(reactor, source, told) : told;
+  return note_held(reactor, source, told);
 }
 
 // Small parts share a record, as they would share a segment: each record costs some 22 bytes and as
