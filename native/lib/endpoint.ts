@@ -147,6 +147,11 @@ export class Endpoint implements Sink, DeadlineSink, Parts {
     spentByAll += cost;
   }
 
+  /** Whether no layer is in front of the descriptor. */
+  get isBare(): boolean {
+    return this.explain === null;
+  }
+
   get closed(): boolean {
     return this.slot < 0;
   }

@@ -116,7 +116,6 @@ function join(
   return copyBoth(first, second);
 }
 
-/** Whether the bytes of its descriptor are those of the stream: the kernel may move them. */
 function isBare(stream: TakenStream): stream is TakenSocket {
   return stream instanceof TakenSocket && stream.isBare;
 }

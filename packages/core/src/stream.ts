@@ -86,9 +86,6 @@ export abstract class Stream {
     return false;
   }
 
-  /** @internal Whether the bytes of its descriptor are its own, with no layer in between. */
-  protected readonly isBare: boolean = true;
-
   /** Whether there is a peer; false once the connection is broken or closed. */
   abstract get isConnected(): boolean;
   /** Closes at once; what waits is rejected with `ERR_SOCK_CLOSED`. Again: does nothing. */
@@ -407,7 +404,6 @@ export abstract class Stream {
       close: () => this.close(),
       shutDown: (direction: number) => this.shutDown(direction),
       canReset: this.canReset,
-      isBare: this.isBare,
     };
     return new TakenSocket(this.endpoint, receiver, this.sending(), chunkSize, source);
   }

@@ -344,9 +344,6 @@ export class TlsSocket extends FileStream implements Pollable {
   }
 
   /** @internal */
-  protected override readonly isBare = false;
-
-  /** @internal */
   protected override get canReset(): boolean {
     return true;
   }

@@ -37,8 +37,6 @@ export interface TakenStream {
 /** Of a socket of this package: its receiver and its sender, without the limits of the socket. */
 export class TakenSocket implements TakenStream {
   readonly reset: (() => void) | undefined;
-  /** Whether the bytes of the descriptor are those of the stream. */
-  readonly isBare: boolean;
   private readonly endpoint: Endpoint;
   private readonly receiver: Receiver;
   private readonly sender: Sender;
@@ -51,18 +49,12 @@ export class TakenSocket implements TakenStream {
     receiver: Receiver,
     sender: Sender,
     chunkSize: number,
-    source: {
-      close(): void;
-      shutDown(direction: number): number;
-      canReset: boolean;
-      isBare: boolean;
-    },
+    source: { close(): void; shutDown(direction: number): number; canReset: boolean },
   ) {
     this.endpoint = endpoint;
     this.receiver = receiver;
     this.sender = sender;
     this.step = new StepOperation(null, chunkSize);
-    this.isBare = source.isBare;
     this.closeSource = () => source.close();
     this.endWriting = () => source.shutDown(writeDirection);
     this.reset = source.canReset ? () => this.breakOff() : undefined;
@@ -90,6 +82,11 @@ export class TakenSocket implements TakenStream {
 
   close(): void {
     this.closeSource();
+  }
+
+  /** Whether the bytes of its descriptor are those of the stream: the kernel may move them. */
+  get isBare(): boolean {
+    return this.endpoint.isBare;
   }
 
   /** Of a relay: the endpoint stays alive, and so does the event loop, until {@link release}. */
