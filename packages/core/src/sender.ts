@@ -98,7 +98,7 @@ export class Sender extends OperationQueue<SendOperation | ShutdownOperation> {
       if (this.shouldCork()) return this.addToCork(bytes);
     }
     const sent = this.sendNow(bytes);
-    if (sent === length && !this.endpoint.has(Held)) return done;
+    if (sent === length && !this.holds) return done;
     return new Promise((resolve, reject) => {
       const settle = (): void => resolve();
       this.wait(new SendOperation(settle, reject, bytes, length, true), sent, limits);
@@ -424,15 +424,14 @@ export class Sender extends OperationQueue<SendOperation | ShutdownOperation> {
   }
 
   private errorOf(errno: number, bytesTransferred: number | undefined, syscall: string): Error {
-    const details = { syscall, bytesTransferred };
-    const error = this.endpoint.explain?.(errno, details) ?? null;
-    return error ?? sendError(errno, bytesTransferred, syscall);
+    const told = this.endpoint.explain?.(errno, { syscall, bytesTransferred });
+    return told ?? sendError(errno, bytesTransferred, syscall);
   }
 
   private failureOf(operation: SendOperation, errno: number, bytesTransferred: number): Error {
-    const details = { syscall: operation.syscall, bytesTransferred };
-    const error = this.endpoint.explain?.(errno, details) ?? null;
-    return error ?? operation.errorFor(errno, bytesTransferred);
+    const { syscall } = operation;
+    const told = this.endpoint.explain?.(errno, { syscall, bytesTransferred });
+    return told ?? operation.errorFor(errno, bytesTransferred);
   }
 
   private finish(operation: SendOperation): void {
@@ -503,9 +502,9 @@ export class Sender extends OperationQueue<SendOperation | ShutdownOperation> {
     errorOf: (bytesTransferred: number) => Error,
   ): void {
     const sent = operation instanceof SendOperation ? operation.sent : 0;
-    const isPartial = operation instanceof SendOperation && sent < operation.length;
+    const isPartial = operation instanceof SendOperation && sent > 0 && sent < operation.length;
     const behind: Operation[] = [];
-    if (sent > 0 && isPartial) {
+    if (isPartial) {
       for (let next = operation.next; next !== null; next = next.next) behind.push(next);
     }
     this.leave(operation);
