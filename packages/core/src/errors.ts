@@ -339,7 +339,7 @@ Object.defineProperty(AbortError.prototype, 'name', { value: 'AbortError' });
 
 const closedCodes = new Set(['ECONNRESET', 'EPIPE']);
 
-/** The error for a negative errno: the one place where numbers become classes. */
+/** @internal The error for a negative errno: the one place where numbers become classes. */
 export function systemError(errno: number, details: SocketErrorDetails): SocketError {
   const code = getSystemErrorName(errno);
   const message = describeError(code, errno, details);

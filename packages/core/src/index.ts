@@ -10,7 +10,6 @@ export type {
 export type { DuplexAddress, DuplexOptions, SocketDuplex } from './duplex/socket-duplex.js';
 export type { DuplexSource } from './duplex/source.js';
 export type { TakenStream } from './duplex/taken-stream.js';
-/** @internal The error for an errno, for streams of other packages. */
 export {
   AbortError,
   ArenaError,
@@ -81,7 +80,7 @@ export { RateLimiter } from './rate-limiter.js';
 export type { ReceivedFd } from './received-fd.js';
 export { type RelayedBytes, type RelayOptions, relay } from './relay.js';
 /** @internal Looking names up, for the other packages. */
-export { resolveHost, resolveHostSync } from './resolve.js';
+export { resolveHost, resolveHostSync, withLimits } from './resolve.js';
 export type { ResolverLike } from './resolver-like.js';
 export { RingBuffer, type RingBufferOptions } from './ring-buffer.js';
 export {

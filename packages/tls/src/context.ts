@@ -348,7 +348,7 @@ export class TlsContext {
     this.close();
   }
 
-  /** @internal Whether it is left to the caller whom to trust. */
+  /** @internal Whether the certificate of the peer is looked at. */
   get verifies(): boolean {
     return this.settings.verifyMode !== TlsVerifyMode.None;
   }
@@ -399,7 +399,7 @@ export class TlsContext {
   }
 }
 
-/** For arguments: the packages' own, of any copy, have a handle. */
+/** For arguments: a context, and of that side. */
 export function checkContext(name: string, value: unknown, isServer: boolean): TlsContext {
   if (!(value instanceof TlsContext)) throw invalidType(name, 'a TlsContext', value);
   if (value.isServer !== isServer) {

@@ -33,32 +33,19 @@ export interface HandshakeErrorEvent {
   readonly duration: number;
 }
 
-/** What is told of a socket whose handshake is done. */
-type Agreed = {
-  readonly version: string | undefined;
-  readonly cipher: string | undefined;
-  readonly alpnProtocol: string | undefined;
-  readonly isSessionReused: boolean;
-};
+/** What both sides have agreed on. */
+export type Agreed = Pick<HandshakeEvent, 'version' | 'cipher' | 'alpn' | 'resumed'>;
 
 // Held here: a channel that nobody holds is collected, and its subscribers with it.
 const handshakes = channel('sock:tls:handshake');
 const errors = channel('sock:tls:handshake-error');
 
-export function tellDone(socket: Agreed, server: boolean, startMs: number): void {
+export function tellDone(agreed: Agreed, server: boolean, startMs: number): void {
   count('tls_handshakes');
-  if (socket.isSessionReused) count('tls_resumptions');
+  if (agreed.resumed) count('tls_resumptions');
   if (!handshakes.hasSubscribers) return;
   const time = monotonicMs();
-  const event: HandshakeEvent = {
-    time,
-    server,
-    version: socket.version,
-    cipher: socket.cipher,
-    alpn: socket.alpnProtocol,
-    resumed: socket.isSessionReused,
-    duration: time - startMs,
-  };
+  const event: HandshakeEvent = { time, server, ...agreed, duration: time - startMs };
   handshakes.publish(event);
 }
 

@@ -14,13 +14,12 @@ import {
   type OperationOptions,
   type Socket,
   SocketClosedError,
-  TimeoutError,
+  withLimits,
 } from '@sock/core';
 import {
   checkInteger,
   checkLimits,
   checkTimeout,
-  defer,
   invalidType,
   iterationEnd,
   noLimits,
@@ -131,29 +130,19 @@ export class TlsListener implements AsyncIterable<TlsSocket> {
    * Rejects with `SocketClosedError` (`ERR_SOCK_CLOSED`), `TimeoutError`, `AbortError`.
    */
   accept(options?: OperationOptions): Promise<TlsSocket> {
-    const { signal, timeoutMs } = checkLimits(options, noLimits);
+    const limits = checkLimits(options, noLimits);
     if (this.isClosed) return Promise.reject(closedListener());
-    if (signal?.aborted) return Promise.reject(new AbortError(signal));
+    if (limits.signal?.aborted) return Promise.reject(new AbortError(limits.signal));
     const next = this.takeDone();
     if (next !== null) return Promise.resolve(next);
-    const { promise, resolve, reject } = defer<TlsSocket>();
-    let timer: NodeJS.Timeout | undefined;
-    const waiting: Waiting = { take: resolve, fail: reject };
-    const giveUp = (error: Error): void => {
-      const index = this.waiting.indexOf(waiting);
-      if (index >= 0) this.waiting.splice(index, 1);
-      reject(error);
-    };
-    const onAbort = (): void => giveUp(new AbortError(signal as AbortSignal));
-    if (timeoutMs !== Number.POSITIVE_INFINITY) {
-      timer = setTimeout(() => giveUp(new TimeoutError('accept', timeoutMs)), timeoutMs);
-    }
-    signal?.addEventListener('abort', onAbort, { once: true });
-    this.waiting.push(waiting);
-    this.run();
-    return promise.finally(() => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', onAbort);
+    return withLimits<TlsSocket>(limits, 'accept', (take, fail) => {
+      const waiting = { take, fail };
+      this.waiting.push(waiting);
+      this.run();
+      return () => {
+        const index = this.waiting.indexOf(waiting);
+        if (index >= 0) this.waiting.splice(index, 1);
+      };
     });
   }
 

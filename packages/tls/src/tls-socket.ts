@@ -36,7 +36,7 @@ import { checkContext, TlsContext } from './context.js';
 import { tellDone, tellFailed } from './diagnostics.js';
 import { explainer } from './failure.js';
 import { Handshake } from './handshake.js';
-import { checkHostname } from './hostname.js';
+import { type CheckedHostname, checkHostname } from './hostname.js';
 
 /** SHUT_RD of shutdown(2). */
 const readDirection = 0;
@@ -135,14 +135,12 @@ export class TlsSocket extends FileStream implements Pollable {
         throw invalidType('options.hostname', 'given with a session', hostname);
       }
     }
-    if (hostname !== undefined) {
-      checkContext('context', context, false);
-      checkHostname('options.hostname', hostname);
-    }
+    if (hostname === undefined) return new TlsSocket(socket, context);
+    checkContext('context', context, false);
+    const checked = checkHostname('options.hostname', hostname);
     const made = new TlsSocket(socket, context);
-    if (hostname === undefined) return made;
     try {
-      made.setHostname(hostname);
+      made.nameServer(checked);
       made.offerSession(session);
     } catch (error) {
       made.close();
@@ -166,10 +164,7 @@ export class TlsSocket extends FileStream implements Pollable {
       const message = 'the handshake has begun';
       throw new TlsError(message, { code: 'ERR_SOCK_TLS_ACTIVE' });
     }
-    const { slot, generation } = this.endpoint;
-    const result = binding.tlsSetHostname(slot, generation, checked.name, checked.isAddress);
-    if (result < 0) throw systemError(result, { syscall: 'SSL_set1_host' });
-    this.server = `${checked.name} ${this.remotePort ?? ''}`;
+    this.nameServer(checked);
   }
 
   /**
@@ -376,6 +371,13 @@ export class TlsSocket extends FileStream implements Pollable {
     return false;
   }
 
+  private nameServer({ name, isAddress }: CheckedHostname): void {
+    const { slot, generation } = this.endpoint;
+    const result = binding.tlsSetHostname(slot, generation, name, isAddress);
+    if (result < 0) throw systemError(result, { syscall: 'SSL_set1_host' });
+    this.server = `${name} ${this.remotePort ?? ''}`;
+  }
+
   private offerSession(given: Uint8Array | undefined): void {
     const session = given ?? this.context.takeSession(this.server ?? '');
     if (session === undefined) return;
@@ -397,8 +399,12 @@ export class TlsSocket extends FileStream implements Pollable {
     this.state = TlsHandshakeState.Complete;
     this.pending = null;
     this.ready = true;
-    this.context.noteHandshake(this.isSessionReused);
-    tellDone(this, this.context.isServer, this.startMs);
+    const told = this.told();
+    if (told === undefined) return;
+    const [version, cipher, protocol, resumed] = told;
+    const agreed = { version, cipher, alpn: protocol || undefined, resumed: resumed === 1 };
+    this.context.noteHandshake(agreed.resumed);
+    tellDone(agreed, this.context.isServer, this.startMs);
   }
 
   private fail(error: unknown): void {
@@ -425,7 +431,7 @@ export class TlsSocket extends FileStream implements Pollable {
     const { slot, generation } = this.endpoint;
     const isSaid = this.sender?.flushAll() ?? true;
     const isHeard = this.receiver?.holdsBytes !== true && binding.tlsSettle(slot, generation) === 0;
-    const { session } = this.context.keepsSessions ? this : { session: undefined };
+    const session = this.context.keepsSessions ? this.session : undefined;
     if (session !== undefined) this.context.keepSession(this.server ?? '', session);
     if (isSaid && isHeard) binding.tlsShutdown(slot, generation);
     // The kernel would do so by itself if the engine had not received those bytes from it.
