@@ -1,15 +1,8 @@
 /** Many datagrams by one call: as messages, in one memory with an index, fire and forget. */
 import { DatagramBatch, DatagramSocket, type ReceivedDatagram } from '@sock/dgram';
 import { readCounters } from '@sock/native';
-import {
-  bound,
-  connectedPair,
-  type InetFamily,
-  loopback,
-  portOf,
-  texts,
-  useCleanup,
-} from './support.js';
+import { useCleanup } from '@sock/testing';
+import { bound, connectedPair, type InetFamily, loopback, portOf, texts } from './support.js';
 
 const cleanup = useCleanup();
 

@@ -1,7 +1,8 @@
 /** One datagram at a time, in three tempos, over IPv4, IPv6 and Unix pairs. */
 import { DatagramSocket } from '@sock/dgram';
 import { readCounters } from '@sock/native';
-import { bound, connectedPair, type InetFamily, loopback, portOf, useCleanup } from './support.js';
+import { useCleanup } from '@sock/testing';
+import { bound, connectedPair, type InetFamily, loopback, portOf } from './support.js';
 
 const cleanup = useCleanup();
 

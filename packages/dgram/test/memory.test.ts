@@ -1,7 +1,7 @@
 /** Memory that is taken away, used twice, or made by the datagrams themselves while it is read. */
 import { DatagramBatch, DatagramSocket } from '@sock/dgram';
-import { failureOf, thrownBy } from '@sock/testing';
-import { bound, Cleanup, connectedPair, portOf, texts } from './support.js';
+import { Cleanup, failureOf, thrownBy } from '@sock/testing';
+import { bound, connectedPair, portOf, texts } from './support.js';
 
 const detached = { code: 'ERR_SOCK_BUFFER_DETACHED' };
 const closed = { code: 'ERR_SOCK_CLOSED' };

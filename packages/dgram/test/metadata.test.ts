@@ -1,7 +1,7 @@
 /** What comes beside a datagram, and what it takes along. */
 import { DatagramBatch, DatagramSocket } from '@sock/dgram';
-import { within } from '@sock/testing';
-import { bound, connectedPair, type InetFamily, loopback, portOf, useCleanup } from './support.js';
+import { useCleanup, within } from '@sock/testing';
+import { bound, connectedPair, type InetFamily, loopback, portOf } from './support.js';
 
 const cleanup = useCleanup();
 

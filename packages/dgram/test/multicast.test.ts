@@ -1,8 +1,8 @@
 /** Groups, by interface and source, and broadcasts. */
 import { join } from 'node:path';
 import { DatagramSocket } from '@sock/dgram';
-import { describeWithPeers, type Network, openNetwork, runScript } from '@sock/testing';
-import { type InetFamily, loopback, portOf, useCleanup } from './support.js';
+import { describeWithPeers, type Network, openNetwork, runScript, useCleanup } from '@sock/testing';
+import { type InetFamily, loopback, portOf } from './support.js';
 
 const cleanup = useCleanup();
 

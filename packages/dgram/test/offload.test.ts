@@ -1,8 +1,8 @@
 /** What the kernel cuts and joins, and the same where it does neither. */
 import { DatagramBatch, type DatagramSocket } from '@sock/dgram';
 import { PollEvents, SocketPoll } from '@sock/poll';
-import { describeWithPeers, runScript } from '@sock/testing';
-import { bound, type InetFamily, loopback, portOf, useCleanup } from './support.js';
+import { describeWithPeers, runScript, useCleanup } from '@sock/testing';
+import { bound, type InetFamily, loopback, portOf } from './support.js';
 
 const cleanup = useCleanup();
 

@@ -13,9 +13,10 @@ import {
   type Random,
   runScript,
   seeded,
+  useCleanup,
   useFolder,
 } from '@sock/testing';
-import { bound, portOf, useCleanup } from './support.js';
+import { bound, portOf } from './support.js';
 
 const pathTo = useFolder();
 const cleanup = useCleanup();

@@ -5,8 +5,8 @@ import { DatagramError, isSocketError, lastError, SocketError } from '@sock/core
 import { DatagramSocket, type DatagramSocketEvent, type DatagramSocketOptions } from '@sock/dgram';
 import { readCounters } from '@sock/native';
 import { PollEvents, SocketPoll } from '@sock/poll';
-import { runScript, thrownBy, useFolder } from '@sock/testing';
-import { bound, connectedPair, type InetFamily, loopback, portOf, useCleanup } from './support.js';
+import { runScript, thrownBy, useCleanup, useFolder } from '@sock/testing';
+import { bound, connectedPair, type InetFamily, loopback, portOf } from './support.js';
 
 const pathTo = useFolder();
 const cleanup = useCleanup();

@@ -1,38 +1,10 @@
 /** What the tests of datagram sockets share. */
 import { DatagramSocket, type DatagramSocketOptions } from '@sock/dgram';
-import { expectSockets, openSockets } from '@sock/testing';
+import type { Cleanup } from '@sock/testing';
 
 export type InetFamily = 'ipv4' | 'ipv6';
 
 export const loopback: Readonly<Record<InetFamily, string>> = { ipv4: '127.0.0.1', ipv6: '::1' };
-
-/** Closes what a test has made, last first. */
-export class Cleanup {
-  private readonly closers: (() => void)[] = [];
-
-  add<T extends { close(): void }>(closeable: T): T {
-    this.closers.push(() => closeable.close());
-    return closeable;
-  }
-
-  run(): void {
-    for (const closer of this.closers.splice(0).reverse()) closer();
-  }
-}
-
-/** For all tests of a file: what each has made is closed behind it, and no socket is left. */
-export function useCleanup(): Cleanup {
-  const cleanup = new Cleanup();
-  let socketsBefore = 0;
-  beforeEach(() => {
-    socketsBefore = openSockets();
-  });
-  afterEach(async () => {
-    cleanup.run();
-    await expectSockets(socketsBefore);
-  });
-  return cleanup;
-}
 
 /** A socket on a free port of loopback. */
 export function bound(

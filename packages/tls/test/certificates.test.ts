@@ -1,15 +1,14 @@
 /** Whom a client trusts: every kind of bad certificate, beside what others say of it. */
-import { execFile } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { connect as connectNode, createServer } from 'node:tls';
 import { listen } from '@sock/core';
-import { describeWithPeers, thrownBy, useFolder } from '@sock/testing';
+import { describeWithPeers, launch, thrownBy, useCleanup, useFolder } from '@sock/testing';
 import { Authority, type Issued } from '@sock/testing/authority';
 import { connectTls, TlsContext, TlsSocket } from '@sock/tls';
-import { goodSetting, useCleanup } from './support.js';
+import { goodSetting } from './support.js';
 
 /** A server that makes handshakes until it is closed. */
 function serve(context: TlsContext): { port: number; close(): void } {
@@ -54,18 +53,6 @@ function nodeVerdict({ port, hostname, ca }: Target): Promise<string> {
       socket.destroy();
     });
     socket.on('error', (error: NodeJS.ErrnoException) => resolve(String(error.code)));
-  });
-}
-
-/** The exit status of a program; it may not hang. */
-function statusOf(command: string, args: readonly string[]): Promise<number | string> {
-  return new Promise((resolve) => {
-    // A sanitizer's runtime has no business in the programs of others.
-    const { LD_PRELOAD: _, ...env } = process.env;
-    const child = execFile(command, args, { timeout: 10_000, env }, (error) =>
-      resolve(error === null ? 0 : (error.code ?? 'killed')),
-    );
-    child.stdin?.end();
   });
 }
 
@@ -161,7 +148,7 @@ const cases: readonly Case[] = [
 ];
 
 describeWithPeers(['curl'], 'a client', () => {
-  const closing = useCleanup();
+  const { add: closing } = useCleanup();
   const pathTo = useFolder();
 
   it.each(cases)('says of $what what node:tls and curl say', async (each) => {
@@ -176,10 +163,11 @@ describeWithPeers(['curl'], 'a client', () => {
     const caFile = pathTo('ca.pem');
     writeFileSync(caFile, authority.cert);
     const resolve = `${hostname}:${server.port}:127.0.0.1`;
-    const args = ['--silent', '--cacert', caFile, '--resolve', resolve];
-    const status = await statusOf('curl', [...args, `https://${hostname}:${server.port}/`]);
+    const args = ['--silent', '--max-time', '10', '--cacert', caFile, '--resolve', resolve];
+    const url = `https://${hostname}:${server.port}/`;
+    const { code } = await (await launch('curl', [...args, url], { input: '' })).ended;
     // 60: the certificate was refused. 52: agreed, and no answer to the request.
-    expect(status).toBe(ours === 'agreed' ? 52 : 60);
+    expect(code).toBe(ours === 'agreed' ? 52 : 60);
   });
 });
 
@@ -214,7 +202,7 @@ describe('weak certificates', () => {
 });
 
 describe('revocation lists', () => {
-  const closing = useCleanup();
+  const { add: closing } = useCleanup();
   const pathTo = useFolder();
 
   const verdict = (context: TlsContext, port: number) => verdictOf(context, port, 'localhost');

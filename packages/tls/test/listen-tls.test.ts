@@ -1,7 +1,7 @@
 import { channel } from 'node:diagnostics_channel';
 import { connect, type Socket } from '@sock/core';
 import { readCounters } from '@sock/native';
-import { failureOf, isPending, thrownBy, until } from '@sock/testing';
+import { failureOf, isPending, thrownBy, until, useCleanup } from '@sock/testing';
 import {
   connectTls,
   type HandshakeErrorEvent,
@@ -12,10 +12,10 @@ import {
   type TlsListener,
   TlsSocket,
 } from '@sock/tls';
-import { goodSetting, securedPair, tcpPair, useCleanup } from './support.js';
+import { goodSetting, securedPair, tcpPair } from './support.js';
 
 describe('listenTls', () => {
-  const closing = useCleanup();
+  const { add: closing } = useCleanup();
 
   async function listening(options: Partial<ListenTlsOptions> = {}): Promise<TlsListener> {
     const { server } = await goodSetting();
@@ -172,7 +172,7 @@ describe('listenTls', () => {
 });
 
 describe('handshakes', () => {
-  const closing = useCleanup();
+  const { add: closing } = useCleanup();
 
   it('are told on diagnostics channels, and counted', async () => {
     const done: HandshakeEvent[] = [];

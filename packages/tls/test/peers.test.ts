@@ -7,11 +7,11 @@ import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { join } from 'node:path';
 import * as node from 'node:tls';
 import { connect, listen, toDuplex } from '@sock/core';
-import { describeWithPeers, failureOf, launch, until, useFolder } from '@sock/testing';
+import { describeWithPeers, failureOf, launch, until, useCleanup, useFolder } from '@sock/testing';
 import { connectTls, listenTls, TlsContext, type TlsListener, TlsVerifyMode } from '@sock/tls';
-import { goodSetting, useCleanup } from './support.js';
+import { goodSetting } from './support.js';
 
-const closing = useCleanup();
+const { add: closing } = useCleanup();
 const pathTo = useFolder();
 const host = '127.0.0.1';
 
@@ -24,6 +24,19 @@ async function echoing(context: TlsContext): Promise<TlsListener> {
         for await (const chunk of socket) await socket.sendAll(chunk);
         await socket.end({ timeout: 10_000 });
       })().catch(() => socket.close());
+    }
+  })();
+  return listener;
+}
+
+/** Node's HTTP server over our TLS. */
+async function greeting(): Promise<TlsListener> {
+  const { server: context } = await goodSetting();
+  const listener = closing(listenTls({ host, context }));
+  const web = createServer((request, response) => response.end(`hello ${request.url}`));
+  void (async () => {
+    for await (const socket of listener) {
+      web.emit('connection', toDuplex(socket, { allowHalfOpen: true }));
     }
   })();
   return listener;
@@ -195,14 +208,7 @@ describeWithPeers(['openssl'], 'openssl', () => {
 
 describeWithPeers(['curl'], 'curl', () => {
   it('speaks HTTPS to an http server of Node over our TLS', async () => {
-    const { server: context } = await goodSetting();
-    const listener = closing(listenTls({ host, context }));
-    const web = createServer((request, response) => response.end(`hello ${request.url}`));
-    void (async () => {
-      for await (const socket of listener) {
-        web.emit('connection', toDuplex(socket, { allowHalfOpen: true }));
-      }
-    })();
+    const listener = await greeting();
     const url = (path: string): string => `https://localhost:${listener.localPort}${path}`;
     const args = ['--silent', '--show-error', '--http1.1', '--cacert', await trust()];
     const client = await launch('curl', [...args, '--ipv4', url('/one'), url('/two')]);
@@ -295,14 +301,7 @@ describeWithPeers(['nginx'], 'nginx', () => {
   });
 
   it('is served, as a proxy that verifies', async () => {
-    const { server: context } = await goodSetting();
-    const listener = closing(listenTls({ host, context }));
-    const web = createServer((request, response) => response.end(`hello ${request.url}`));
-    void (async () => {
-      for await (const socket of listener) {
-        web.emit('connection', toDuplex(socket, { allowHalfOpen: true }));
-      }
-    })();
+    const listener = await greeting();
     const port = await freePort();
     const verify = `proxy_ssl_verify on; proxy_ssl_trusted_certificate ${await trust()};
       proxy_ssl_name localhost; proxy_ssl_server_name on; proxy_ssl_protocols TLSv1.3;`;

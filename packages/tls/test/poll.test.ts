@@ -1,8 +1,9 @@
 import { AsyncIO, PollEvents, SocketPoll } from '@sock/poll';
+import { useCleanup } from '@sock/testing';
 import { TlsHandshakeState, type TlsSocket } from '@sock/tls';
-import { enableBoth, goodSetting, securedPair, tcpPair, useCleanup } from './support.js';
+import { enableBoth, goodSetting, securedPair, tcpPair } from './support.js';
 
-const closing = useCleanup();
+const { add: closing } = useCleanup();
 
 async function pair(): Promise<[TlsSocket, TlsSocket]> {
   const [near, far] = await securedPair();

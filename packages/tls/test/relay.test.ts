@@ -1,8 +1,8 @@
 import { relay } from '@sock/core';
-import { failureOf } from '@sock/testing';
-import { securedPair, tcpPair, useCleanup } from './support.js';
+import { failureOf, useCleanup } from '@sock/testing';
+import { securedPair, tcpPair } from './support.js';
 
-const closing = useCleanup();
+const { add: closing } = useCleanup();
 
 it('a relay decrypts what comes over TLS, encrypts what goes there, in either place', async () => {
   for (const isFirst of [true, false]) {

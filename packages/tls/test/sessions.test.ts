@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import type { Socket } from '@sock/core';
 import { readCounters } from '@sock/native';
-import { thrownBy } from '@sock/testing';
+import { thrownBy, useCleanup } from '@sock/testing';
 import { connectTls, listenTls, TlsContext, TlsSocket, TlsVerifyMode } from '@sock/tls';
-import { enableBoth, goodSetting, tcpPair, useCleanup } from './support.js';
+import { enableBoth, goodSetting, tcpPair } from './support.js';
 
 describe('sessions', () => {
-  const closing = useCleanup();
+  const { add: closing } = useCleanup();
 
   /** Speaks once over a connection of its own, so that what the server gives has come. */
   async function visit(

@@ -1,6 +1,5 @@
 /** What the tests of TLS share. */
 import { connect, listen, type Socket } from '@sock/core';
-import { expectSockets, openSockets } from '@sock/testing';
 import { Authority, type Issued } from '@sock/testing/authority';
 import { TlsContext, TlsSocket } from '@sock/tls';
 
@@ -57,21 +56,4 @@ export async function securedPair(
   const ends = enableBoth(pair ?? (await tcpPair()), client, server);
   await Promise.all(ends.map((end) => end.handshake({ timeout: 20_000 })));
   return ends;
-}
-
-/** For all tests of a file: what each has made is closed behind it, and no socket is left. */
-export function useCleanup(): <T extends { close(): void }>(closeable: T) => T {
-  const made: { close(): void }[] = [];
-  let socketsBefore = 0;
-  beforeEach(() => {
-    socketsBefore = openSockets();
-  });
-  afterEach(async () => {
-    for (const each of made.splice(0).reverse()) each.close();
-    await expectSockets(socketsBefore);
-  });
-  return (closeable) => {
-    made.push(closeable);
-    return closeable;
-  };
 }

@@ -8,16 +8,17 @@ import {
   openSockets,
   thrownBy,
   until,
+  useCleanup,
   useFolder,
 } from '@sock/testing';
 import { Authority } from '@sock/testing/authority';
 import { connectTls, TlsContext, TlsHandshakeState, TlsSocket, TlsVerifyMode } from '@sock/tls';
-import { enableBoth, goodSetting, securedPair, tcpPair, useCleanup } from './support.js';
+import { enableBoth, goodSetting, securedPair, tcpPair } from './support.js';
 
 const tooMuch = 32 * 2 ** 20;
 
 describe('a TlsSocket', () => {
-  const closing = useCleanup();
+  const { add: closing } = useCleanup();
 
   async function pair(): Promise<[TlsSocket, TlsSocket]> {
     const ends = await securedPair();
@@ -276,7 +277,7 @@ function cutOff(socket: TlsSocket): void {
 }
 
 describe('verification', () => {
-  const closing = useCleanup();
+  const { add: closing } = useCleanup();
   const pathTo = useFolder();
 
   async function outcome(
@@ -395,7 +396,7 @@ describe('verification', () => {
 });
 
 describe('connectTls', () => {
-  const closing = useCleanup();
+  const { add: closing } = useCleanup();
 
   it('connects and makes the handshake', async () => {
     const { client, server } = await goodSetting();

@@ -1,4 +1,5 @@
 export { runScript, type ScriptOptions, type ScriptResult, startScript } from './child/script.js';
+export { Cleanup, useCleanup } from './cleanup.js';
 export { type Clock, FakeClock } from './clock.js';
 export { expectSockets, openDescriptors, openSockets } from './descriptors.js';
 export { useFolder } from './folder.js';
