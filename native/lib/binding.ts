@@ -6,6 +6,27 @@ export interface TlsContextHandle {
   readonly tlsContext: unique symbol;
 }
 
+/** What a context is made of; more of it in src/tls/settings.h. */
+export interface TlsSettings {
+  readonly isServer: boolean;
+  /** Four texts each: host name, chain, key, passphrase. */
+  readonly identities: readonly string[];
+  readonly authorities: readonly string[];
+  readonly rootTexts: readonly string[];
+  readonly rootFiles: readonly string[];
+  readonly rootDirectories: readonly string[];
+  readonly revocations: readonly string[];
+  readonly revocationOfLeafOnly: boolean;
+  readonly verifyMode: number;
+  readonly minVersion: number;
+  readonly maxVersion: number;
+  readonly ciphers: string;
+  readonly cipherSuites: string;
+  readonly protocols: Uint8Array;
+  readonly ticketKeys: Uint8Array;
+  readonly sessionLifeS: number;
+}
+
 /**
  * What create() of the addon returns: arrays shared with it, and its functions. Sockets are named
  * by slot and generation; results below zero are negated errno values. What each function does is
@@ -52,22 +73,7 @@ export interface Binding {
   peerCredentials(slot: number, generation: number): number;
 
   tlsIsAvailable(): boolean;
-  tlsContext(
-    server: boolean,
-    identities: readonly string[],
-    authorities: readonly string[],
-    authorityFiles: readonly string[],
-    verifyMode: number,
-    minVersion: number,
-    maxVersion: number,
-    ciphers: string,
-    cipherSuites: string,
-    protocols: Uint8Array,
-    revocations: readonly string[],
-    revocationOfLeafOnly: boolean,
-    ticketKeys: Uint8Array,
-    sessionLifeS: number,
-  ): TlsContextHandle | [setting: string, reason: string];
+  tlsContext(settings: TlsSettings): TlsContextHandle | [setting: string, reason: string];
   tlsEnable(
     slot: number,
     generation: number,

@@ -27,6 +27,30 @@ inline std::string to_string(napi_env env, napi_value value) {
   return text;
 }
 
+// The elements of an array of texts; none when it is no array.
+inline std::vector<std::string> to_strings(napi_env env, napi_value value) {
+  uint32_t length = 0;
+  std::vector<std::string> texts;
+  if (napi_get_array_length(env, value, &length) != napi_ok) return texts;
+  for (uint32_t at = 0; at < length; at++) {
+    napi_value element = nullptr;
+    napi_get_element(env, value, at, &element);
+    texts.push_back(to_string(env, element));
+  }
+  return texts;
+}
+
+// A Uint8Array, fetched anew at every call, because its buffer may have been detached, transferred
+// or resized since the last one. Null data: not there, or empty.
+inline Bytes to_bytes(napi_env env, napi_value value) {
+  void* data = nullptr;
+  size_t size = 0;
+  napi_typedarray_type type = napi_int8_array;
+  napi_get_typedarray_info(env, value, &type, &size, &data, nullptr, nullptr);
+  if (type != napi_uint8_array) return {};
+  return {static_cast<std::byte*>(data), size};
+}
+
 template <size_t N>
 class Args {
  public:
@@ -60,29 +84,7 @@ class Args {
 
   std::string string(size_t i) const { return to_string(env_, values_[i]); }
 
-  // The elements of an array of texts; none when it is no array.
-  std::vector<std::string> strings(size_t i) const {
-    uint32_t length = 0;
-    std::vector<std::string> texts;
-    if (napi_get_array_length(env_, values_[i], &length) != napi_ok) return texts;
-    for (uint32_t at = 0; at < length; at++) {
-      napi_value element = nullptr;
-      napi_get_element(env_, values_[i], at, &element);
-      texts.push_back(to_string(env_, element));
-    }
-    return texts;
-  }
-
-  // A Uint8Array, fetched anew at every call, because its buffer may have been detached,
-  // transferred or resized since the last one. Null data: not there, or empty.
-  Bytes bytes(size_t view) const {
-    void* data = nullptr;
-    size_t size = 0;
-    napi_typedarray_type type = napi_int8_array;
-    napi_get_typedarray_info(env_, values_[view], &type, &size, &data, nullptr, nullptr);
-    if (type != napi_uint8_array) return {};
-    return {static_cast<std::byte*>(data), size};
-  }
+  Bytes bytes(size_t view) const { return to_bytes(env_, values_[view]); }
 
   // A Float64Array; empty when it is none.
   std::span<double> doubles(size_t array) const {
@@ -124,6 +126,38 @@ class Args {
   napi_env env_;
   Context* context_ = nullptr;
   napi_value values_[N];
+};
+
+// The properties of an object, where positions would be too many to tell apart.
+class Fields {
+ public:
+  Fields(napi_env env, napi_value object) : env_(env), object_(object) {}
+
+  int32_t int32(const char* name) const {
+    int32_t value = 0;
+    napi_get_value_int32(env_, get(name), &value);
+    return value;
+  }
+
+  bool boolean(const char* name) const {
+    bool value = false;
+    napi_get_value_bool(env_, get(name), &value);
+    return value;
+  }
+
+  std::string string(const char* name) const { return to_string(env_, get(name)); }
+  std::vector<std::string> strings(const char* name) const { return to_strings(env_, get(name)); }
+  Bytes bytes(const char* name) const { return to_bytes(env_, get(name)); }
+
+ private:
+  napi_value get(const char* name) const {
+    napi_value value = nullptr;
+    napi_get_named_property(env_, object_, name, &value);
+    return value;
+  }
+
+  napi_env env_;
+  napi_value object_;
 };
 
 inline napi_value to_js(napi_env env, int64_t value) {

@@ -1,5 +1,6 @@
 // TLS in front of a stream: contexts, and the steps that move no bytes of users. Those go the way
 // of every other stream.
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -47,38 +48,50 @@ napi_value js_is_available(napi_env env, napi_callback_info /*info*/) {
   return result;
 }
 
-// tlsContext(server, identities, authorities, authorityFiles, verifyMode, minVersion, maxVersion,
-// ciphers, cipherSuites, protocols, revocations, revocationOfLeafOnly, ticketKeys, sessionLifeS) ->
-// the context, or [setting, reason] when one is refused. Four texts make an identity: host name,
-// chain, key, passphrase.
+// The same parts one behind the other: name, HMAC, AES.
+std::vector<tls::TicketKey> to_ticket_keys(Bytes bytes) {
+  const auto* at = reinterpret_cast<const unsigned char*>(bytes.data);
+  const auto take = [&at](auto& part) {
+    std::copy_n(at, part.size(), part.begin());
+    at += part.size();
+  };
+  std::vector<tls::TicketKey> keys(bytes.size / tls::kTicketKeySize);
+  for (tls::TicketKey& key : keys) {
+    take(key.name);
+    take(key.mac);
+    take(key.cipher);
+  }
+  return keys;
+}
+
+std::string to_text(Bytes bytes) {
+  return {reinterpret_cast<const char*>(bytes.data), bytes.size};
+}
+
+// tlsContext(settings) -> the context, or [setting, reason] when one is refused. In `identities`
+// four texts make one: host name, chain, key, passphrase.
 napi_value js_context(napi_env env, napi_callback_info info) {
-  const Args<14> args(env, info);
+  const Args<1> args(env, info);
+  const Fields fields(env, args[0]);
   tls::Settings settings;
-  settings.role = args.boolean(0) ? tls::Role::kServer : tls::Role::kClient;
-  const std::vector<std::string> texts = args.strings(1);
+  settings.role = fields.boolean("isServer") ? tls::Role::kServer : tls::Role::kClient;
+  const std::vector<std::string> texts = fields.strings("identities");
   for (size_t i = 0; i + 4 <= texts.size(); i += 4) {
     settings.identities.push_back({texts[i], texts[i + 1], texts[i + 2], texts[i + 3]});
   }
-  settings.authorities = args.strings(2);
-  settings.authority_files = args.strings(3);
-  settings.verify_mode = args.int32(4);
-  settings.version_min = args.int32(5);
-  settings.version_max = args.int32(6);
-  settings.ciphers = args.string(7);
-  settings.cipher_suites = args.string(8);
-  const Bytes protocols = args.bytes(9);
-  if (protocols.data != nullptr) {
-    settings.protocols.assign(reinterpret_cast<const char*>(protocols.data), protocols.size);
-  }
-  settings.revocations = args.strings(10);
-  settings.revocation_of_leaf_only = args.boolean(11);
-  const Bytes keys = args.bytes(12);
-  settings.ticket_keys.resize(keys.size / tls::kTicketKeySize);
-  if (!settings.ticket_keys.empty()) {
-    std::memcpy(settings.ticket_keys.data(), keys.data,
-                settings.ticket_keys.size() * tls::kTicketKeySize);
-  }
-  settings.session_life_s = static_cast<uint32_t>(args.int32(13));
+  settings.authorities = fields.strings("authorities");
+  settings.system_roots = {fields.strings("rootTexts"), fields.strings("rootFiles"),
+                           fields.strings("rootDirectories")};
+  settings.revocations = fields.strings("revocations");
+  settings.revocation_of_leaf_only = fields.boolean("revocationOfLeafOnly");
+  settings.verify_mode = fields.int32("verifyMode");
+  settings.version_min = fields.int32("minVersion");
+  settings.version_max = fields.int32("maxVersion");
+  settings.ciphers = fields.string("ciphers");
+  settings.cipher_suites = fields.string("cipherSuites");
+  settings.protocols = to_text(fields.bytes("protocols"));
+  settings.ticket_keys = to_ticket_keys(fields.bytes("ticketKeys"));
+  settings.session_life_s = static_cast<uint32_t>(fields.int32("sessionLifeS"));
 
   tls::Refusal refusal;
   ContextPtr context = tls::Context::create(settings, refusal);

@@ -4,6 +4,9 @@
 #include <cctype>
 #include <string_view>
 
+#include "tls/pem.h"
+#include "tls/trust.h"
+
 namespace sock::tls {
 
 namespace {
@@ -17,37 +20,12 @@ constexpr int kTicketIvSize = 16;
 // 112 bits and more: no RSA below 2048, no SHA-1 in signatures. Node 20 begins with 1.
 constexpr int kSecurityLevel = 2;
 
-bool refuse(Refusal& refusal, const char* setting) {
-  refusal = {setting, last_reason()};
-  return false;
-}
-
-bool refuse(Refusal& refusal, const char* setting, const char* reason) {
-  refusal = {setting, reason};
-  return false;
-}
-
-BioPtr reader_of(const std::string& text) {
-  return BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
-}
-
 // OpenSSL would ask on the terminal if there was no callback.
 int give_passphrase(char* out, int room, int /*writing*/, void* passphrase) {
   const auto& text = *static_cast<const std::string*>(passphrase);
   if (text.empty() || text.size() > static_cast<size_t>(room)) return -1;
   std::copy(text.begin(), text.end(), out);
   return static_cast<int>(text.size());
-}
-
-std::vector<CertificatePtr> read_certificates(const std::string& text) {
-  std::vector<CertificatePtr> certificates;
-  const BioPtr reader = reader_of(text);
-  while (reader != nullptr) {
-    CertificatePtr next(PEM_read_bio_X509(reader.get(), nullptr, nullptr, nullptr));
-    if (next == nullptr) break;
-    certificates.push_back(std::move(next));
-  }
-  return certificates;
 }
 
 bool use_identity(SSL_CTX* context, const Identity& identity, Refusal& refusal) {
@@ -67,46 +45,11 @@ bool use_identity(SSL_CTX* context, const Identity& identity, Refusal& refusal) 
   return true;
 }
 
-bool add_authorities(SSL_CTX* context, const Settings& settings, Refusal& refusal) {
-  X509_STORE* store = SSL_CTX_get_cert_store(context);
-  for (const std::string& text : settings.authorities) {
-    const std::vector<CertificatePtr> certificates = read_certificates(text);
-    if (certificates.empty()) return refuse(refusal, "ca", "no certificate in it");
-    for (const CertificatePtr& certificate : certificates) {
-      if (X509_STORE_add_cert(store, certificate.get()) != 1) return refuse(refusal, "ca");
-      // So that servers say whose certificates they take.
-      if (settings.role == Role::kServer) SSL_CTX_add_client_CA(context, certificate.get());
-    }
-  }
-  for (const std::string& path : settings.authority_files) {
-    if (X509_STORE_load_file(store, path.c_str()) != 1) return refuse(refusal, "ca");
-  }
-  return true;
-}
-
-bool add_revocations(SSL_CTX* context, const Settings& settings, Refusal& refusal) {
-  if (settings.revocations.empty()) return true;
-  X509_STORE* store = SSL_CTX_get_cert_store(context);
-  for (const std::string& text : settings.revocations) {
-    const BioPtr reader = reader_of(text);
-    size_t count = 0;
-    while (reader != nullptr) {
-      const RevocationsPtr list(PEM_read_bio_X509_CRL(reader.get(), nullptr, nullptr, nullptr));
-      if (list == nullptr) break;
-      if (X509_STORE_add_crl(store, list.get()) != 1) return refuse(refusal, "crl");
-      count++;
-    }
-    if (count == 0) return refuse(refusal, "crl", "no revocation list in it");
-  }
-  const unsigned long all = settings.revocation_of_leaf_only ? 0 : X509_V_FLAG_CRL_CHECK_ALL;
-  X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | all);
-  return true;
-}
-
 SessionScope session_scope_of(const Settings& settings) {
   std::string terms = std::to_string(settings.verify_mode);
-  for (const auto* list :
-       {&settings.authorities, &settings.authority_files, &settings.revocations}) {
+  const SystemRoots& roots = settings.system_roots;
+  for (const auto* list : {&settings.authorities, &settings.revocations, &roots.texts, &roots.files,
+                           &roots.directories}) {
     for (const std::string& text : *list) terms += std::to_string(text.size()) + ':' + text;
     terms += ';';
   }
@@ -146,6 +89,12 @@ SslContextPtr Context::make(const Settings& settings, Refusal& refusal) {
   SSL_CTX_set_read_ahead(context, 1);
   SSL_CTX_set_verify(context, settings.verify_mode, nullptr);
   if (is_server) {
+    // So that it says whose certificates it takes.
+    for (const std::string& text : settings.authorities) {
+      for (const CertificatePtr& authority : read_certificates(text)) {
+        SSL_CTX_add_client_CA(context, authority.get());
+      }
+    }
     // A ticket is all that a server keeps of a session: none of its memory.
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     // OpenSSL asks the context of the name, where there is one of its own.
@@ -169,8 +118,8 @@ SslContextPtr Context::make(const Settings& settings, Refusal& refusal) {
                                                    ? kCipherSuites
                                                    : settings.cipher_suites.c_str()) != 1) {
     refuse(refusal, "cipherSuites");
-  } else if (add_authorities(context, settings, refusal) &&
-             add_revocations(context, settings, refusal)) {
+  } else {
+    SSL_CTX_set1_cert_store(context, trusted_.get());
     return made;
   }
   return nullptr;
@@ -181,6 +130,8 @@ bool Context::load(const Settings& settings, Refusal& refusal) {
   ticket_keys_ = settings.ticket_keys;
   session_scope_ = session_scope_of(settings);
   protocols_ = settings.protocols;
+  trusted_ = make_store(settings, refusal);
+  if (trusted_ == nullptr) return false;
   context_ = make(settings, refusal);
   if (context_ == nullptr || !add_identities(settings, refusal)) return false;
   if (protocols_.empty() || role_ == Role::kServer) return true;

@@ -186,6 +186,10 @@ void Engine::note_failure() {
 }
 
 IoResult Engine::outcome(int result) {
+  // Asked first: an error that OpenSSL got over is still in its queue, and would hide this.
+  if (SSL_want(ssl_.get()) != SSL_NOTHING && BIO_should_retry(SSL_get_rbio(ssl_.get()))) {
+    return -EAGAIN;
+  }
   switch (SSL_get_error(ssl_.get(), result)) {
     case SSL_ERROR_WANT_READ:
     case SSL_ERROR_WANT_WRITE:

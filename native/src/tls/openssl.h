@@ -22,6 +22,7 @@ struct Freer {
   void operator()(BIO* bio) const { BIO_free_all(bio); }
   void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
   void operator()(X509* certificate) const { X509_free(certificate); }
+  void operator()(X509_STORE* store) const { X509_STORE_free(store); }
   void operator()(X509_CRL* list) const { X509_CRL_free(list); }
   void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
   void operator()(SSL* ssl) const { SSL_free(ssl); }
@@ -31,17 +32,19 @@ struct Freer {
 using BioPtr = std::unique_ptr<BIO, Freer>;
 using KeyPtr = std::unique_ptr<EVP_PKEY, Freer>;
 using CertificatePtr = std::unique_ptr<X509, Freer>;
+using StorePtr = std::unique_ptr<X509_STORE, Freer>;
 using RevocationsPtr = std::unique_ptr<X509_CRL, Freer>;
 using SslContextPtr = std::unique_ptr<SSL_CTX, Freer>;
 using SessionPtr = std::unique_ptr<SSL_SESSION, Freer>;
 using SslPtr = std::unique_ptr<SSL, Freer>;
 
-// The queue of errors is shared with Node, on this thread: what was in it before stays, and what
-// our call left is gone at the end of the scope.
+// The queue of errors is shared with Node, on this thread. A leftover in it would make
+// SSL_get_error(3) tell of a failure where there is none, so it is emptied before our calls and
+// after them: whoever wants to know of an error looks right after the call.
 class ErrorScope {
  public:
-  ErrorScope() { ERR_set_mark(); }
-  ~ErrorScope() { ERR_pop_to_mark(); }
+  ErrorScope() { ERR_clear_error(); }
+  ~ErrorScope() { ERR_clear_error(); }
   ErrorScope(const ErrorScope&) = delete;
   ErrorScope& operator=(const ErrorScope&) = delete;
 };

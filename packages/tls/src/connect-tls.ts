@@ -1,4 +1,4 @@
-import { type ConnectOptions, connect, TimeoutError } from '@sock/core';
+import { type ConnectOptions, connect, Socket, TimeoutError } from '@sock/core';
 import { Countdown, checkTimeout, invalidType } from '@sock/native';
 import { checkContext, TlsContext } from './context.js';
 import { checkHostname } from './hostname.js';
@@ -15,14 +15,12 @@ export interface ConnectTlsOptions extends ConnectOptions {
   hostname?: string | undefined;
 }
 
-const timeoutDefaultMs = 30_000;
-
 /**
  * Connects as `connect` of `@sock/core` does, with the same options, and speaks TLS over it:
  * resolves when the handshake is done and the server's certificate was verified.
  *
- * @param options Those of `connect`, of which `timeout` covers the handshake too (ms, default
- * 30,000; `Infinity`: no limit), `context` and `hostname`.
+ * @param options Those of `connect`, of which `timeout` covers the handshake too (ms; default
+ * `connectTimeout` of `Socket.getDefaultTimeouts()`, 30,000), `context` and `hostname`.
  *
  * Rejects as `connect` and {@link TlsSocket.handshake} do; no socket is left behind then.
  * @throws TypeError, RangeError when an option is wrong.
@@ -35,7 +33,8 @@ const timeoutDefaultMs = 30_000;
 export async function connectTls(options: ConnectTlsOptions): Promise<TlsSocket> {
   if (options === undefined) throw invalidType('options', 'an object', options);
   const { context: given, hostname, ...rest } = options;
-  const timeoutMs = checkTimeout(rest.timeout ?? timeoutDefaultMs, 'options.timeout');
+  const { connectTimeout } = Socket.getDefaultTimeouts();
+  const timeoutMs = checkTimeout(rest.timeout ?? connectTimeout, 'options.timeout');
   const context =
     given === undefined ? TlsContext.client() : checkContext('options.context', given, false);
   const name = hostname ?? (rest.path === undefined ? (rest.host ?? 'localhost') : undefined);

@@ -16,7 +16,7 @@ import {
 import { TlsVerifyMode, type TlsVersion } from './constants.js';
 import { checkCertificateName } from './hostname.js';
 import { type PemSource, readPem } from './pem.js';
-import { systemRoots } from './roots.js';
+import { noRoots, systemRoots } from './roots.js';
 import { Sessions } from './sessions.js';
 
 const versions: Readonly<Record<TlsVersion, number>> = { 'TLSv1.2': 0x0303, 'TLSv1.3': 0x0304 };
@@ -120,9 +120,10 @@ export interface SessionCacheStats {
  *
  * TLS 1.3 only, unless {@link setMinProtocol} says otherwise; no keys, curves or signatures below
  * 112 bits (OpenSSL's security level 2); no compression and no renegotiation. A client verifies its
- * server, by the system's authorities unless it is given others: what `SSL_CERT_FILE` names, else
- * the bundle of the system, else those that Node carries, and `NODE_EXTRA_CA_CERTS` besides. A
- * server asks nobody for a certificate until {@link setVerifyMode}.
+ * server, by the system's authorities unless it is given others: what `SSL_CERT_FILE` and
+ * `SSL_CERT_DIR` name, else the bundle of the system, else those that Node carries, and
+ * `NODE_EXTRA_CA_CERTS` besides. A server asks nobody for a certificate until
+ * {@link setVerifyMode}.
  *
  * Every setter counts for connections that begin afterwards, on a listening server too; those that
  * are there keep what they have. A setter that is refused changes nothing: it throws `TlsError`
@@ -335,12 +336,14 @@ export class TlsContext {
     }
     const before = this.settings.ticketKeys.subarray(0, ticketKeyBytes);
     this.change({ ticketKeys: Buffer.concat([key, before]) });
+    before.fill(0);
   }
 
   /** No connection begins with it any more. Those that are there go on. Again: does nothing. */
   close(): void {
     this.made = null;
     this.sessions?.clear();
+    this.settings.ticketKeys.fill(0);
   }
 
   /** {@link close}, for `using`. */
@@ -520,25 +523,25 @@ function make(isServer: boolean, settings: Settings): TlsContextHandle {
   const identities = identity === null ? [] : flatten('', identity);
   for (const [hostname, each] of named) identities.push(...flatten(hostname, each));
   const verifyMode = toOpenSsl(settings.verifyMode);
-  const trusts = verifyMode !== 0;
-  const roots =
-    authorities === null && trusts ? systemRoots() : { texts: authorities ?? [], files: [] };
-  const made = binding.tlsContext(
+  const roots = authorities === null && verifyMode !== 0 ? systemRoots() : noRoots;
+  const made = binding.tlsContext({
     isServer,
     identities,
-    roots.texts,
-    roots.files,
+    authorities: authorities ?? [],
+    rootTexts: roots.texts,
+    rootFiles: roots.files,
+    rootDirectories: roots.directories,
+    revocations: settings.revocations,
+    revocationOfLeafOnly: settings.leafOnly,
     verifyMode,
-    versions[settings.minVersion],
-    versions[settings.maxVersion],
+    minVersion: versions[settings.minVersion],
+    maxVersion: versions[settings.maxVersion],
     ciphers,
     cipherSuites,
     protocols,
-    settings.revocations,
-    settings.leafOnly,
-    settings.ticketKeys,
-    Math.ceil(settings.sessionTimeoutMs / 1_000),
-  );
+    ticketKeys: settings.ticketKeys,
+    sessionLifeS: Math.ceil(settings.sessionTimeoutMs / 1_000),
+  });
   if (!Array.isArray(made)) return made;
   const [setting, reason] = made;
   const message = `${settingNames[setting] ?? setting} was refused: ${reason}`;

@@ -15,23 +15,31 @@ export interface Roots {
   readonly texts: readonly string[];
   /** Paths of files with PEM text. */
   readonly files: readonly string[];
+  /** Where OpenSSL looks for files by the hash of a name. */
+  readonly directories: readonly string[];
 }
+
+export const noRoots: Roots = { texts: [], files: [], directories: [] };
 
 /**
- * What `SSL_CERT_FILE` names, else the bundle of the system, else those that Node carries; and what
- * `NODE_EXTRA_CA_CERTS` names besides.
+ * What `SSL_CERT_FILE` and `SSL_CERT_DIR` name, else the bundle of the system, else those that Node
+ * carries; and what `NODE_EXTRA_CA_CERTS` names besides.
+ *
+ * @see SSL_CTX_set_default_verify_paths(3) for the two variables
  */
 export function systemRoots(env: NodeJS.ProcessEnv = process.env): Roots {
-  const extra = [env.NODE_EXTRA_CA_CERTS].filter((path) => isFile(path));
-  const file = [env.SSL_CERT_FILE, ...bundles].find((path) => isFile(path));
-  if (file === undefined) {
-    // Loaded where it is needed: it brings half of Node's network modules along.
-    const { rootCertificates } = require('node:tls') as typeof import('node:tls');
-    return { texts: rootCertificates, files: extra };
+  const extra = existing([env.NODE_EXTRA_CA_CERTS]);
+  const directories = existing(env.SSL_CERT_DIR?.split(':') ?? []);
+  const chosen = existing([env.SSL_CERT_FILE]);
+  const files = chosen.length + directories.length > 0 ? chosen : existing(bundles).slice(0, 1);
+  if (files.length + directories.length > 0) {
+    return { texts: [], files: [...new Set([...files, ...extra])], directories };
   }
-  return { texts: [], files: [...new Set([file, ...extra])] };
+  // Loaded where it is needed: it brings half of Node's network modules along.
+  const { rootCertificates } = require('node:tls') as typeof import('node:tls');
+  return { texts: rootCertificates, files: extra, directories };
 }
 
-function isFile(path: string | undefined): path is string {
-  return path !== undefined && path !== '' && existsSync(path);
+function existing(paths: readonly (string | undefined)[]): string[] {
+  return paths.filter((path): path is string => path !== undefined && existsSync(path));
 }

@@ -1,8 +1,10 @@
 /** Whom a client trusts: every kind of bad certificate, beside what others say of it. */
+import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { utimesSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
+import { dirname } from 'node:path';
 import { connect as connectNode, createServer } from 'node:tls';
 import { listen } from '@sock/core';
 import { describeWithPeers, launch, thrownBy, useCleanup, useFolder } from '@sock/testing';
@@ -199,6 +201,60 @@ describe('weak certificates', () => {
       await new Promise((resolve) => server.close(resolve));
     },
   );
+});
+
+describeWithPeers(['openssl'], 'the authorities of the system', () => {
+  const { add } = useCleanup();
+  const pathTo = useFolder();
+  const { SSL_CERT_FILE, SSL_CERT_DIR } = process.env;
+
+  afterEach(() => {
+    for (const [name, value] of Object.entries({ SSL_CERT_FILE, SSL_CERT_DIR })) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+  });
+
+  it('are read once, and again when their file is another', async () => {
+    const { authority, server } = await goodSetting();
+    const { port } = add(serve(server));
+    const file = pathTo('bundle.pem');
+    process.env.SSL_CERT_FILE = file;
+
+    writeFileSync(file, (await Authority.create('another root')).cert);
+    const before = TlsContext.client();
+    expect(await verdictOf(before, port, 'localhost')).toBe('UNABLE_TO_GET_ISSUER_CERT_LOCALLY');
+    writeFileSync(file, authority.cert);
+    utimesSync(file, 1, 1);
+    expect(await verdictOf(TlsContext.client(), port, 'localhost')).toBe('agreed');
+    // Who has begun with the others keeps them.
+    expect(await verdictOf(before, port, 'localhost')).toBe('UNABLE_TO_GET_ISSUER_CERT_LOCALLY');
+  });
+
+  it('are looked up in the folder that SSL_CERT_DIR names', async () => {
+    const { authority, server } = await goodSetting();
+    const { port } = add(serve(server));
+    const hash = execFileSync('openssl', ['x509', '-noout', '-subject_hash'], {
+      input: authority.cert,
+      encoding: 'utf8',
+      env: { PATH: process.env.PATH },
+    });
+    writeFileSync(pathTo(`${hash.trim()}.0`), authority.cert);
+    process.env.SSL_CERT_DIR = dirname(pathTo('any'));
+    expect(await verdictOf(TlsContext.client(), port, 'localhost')).toBe('agreed');
+  });
+
+  it('are shared by contexts, but not what one has of revocations', async () => {
+    const { authority, server } = await goodSetting();
+    const { port } = add(serve(server));
+    process.env.SSL_CERT_FILE = pathTo('bundle.pem');
+    writeFileSync(process.env.SSL_CERT_FILE, authority.cert);
+    const other = await (await Authority.create('another root')).revocations();
+    const strict = TlsContext.client();
+    strict.loadCrl(other);
+    expect(await verdictOf(strict, port, 'localhost')).toBe('UNABLE_TO_GET_CRL');
+    expect(await verdictOf(TlsContext.client(), port, 'localhost')).toBe('agreed');
+  });
 });
 
 describe('revocation lists', () => {

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { listen, type Socket, toDuplex } from '@sock/core';
+import { listen, Socket, TimeoutError, toDuplex } from '@sock/core';
 import { binding } from '@sock/native';
 import {
   describeWithPeers,
@@ -412,6 +412,19 @@ describe('connectTls', () => {
     const near = closing(await connecting);
     await near.sendAll('hello');
     expect((await far.recv()).toString()).toBe('hello');
+  });
+
+  it('waits no longer than connections of this thread do by default', async () => {
+    const listener = closing(listen({ host: '127.0.0.1' }));
+    const { connectTimeout } = Socket.getDefaultTimeouts();
+    Socket.setDefaultTimeouts({ connectTimeout: 50 });
+    try {
+      // Nobody answers the first message.
+      const connecting = connectTls({ host: '127.0.0.1', port: listener.localPort });
+      await expect(connecting).rejects.toThrow(TimeoutError);
+    } finally {
+      Socket.setDefaultTimeouts({ connectTimeout });
+    }
   });
 
   it('leaves nothing behind when the other side does not speak TLS', async () => {
