@@ -1,0 +1,145 @@
+#include "tls_support.h"
+
+#include <openssl/ec.h>
+#include <openssl/pem.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+namespace sock::test {
+
+using sys::IoResult;
+
+namespace {
+
+class MemoryTransport final : public reactor::Transport {
+ public:
+  MemoryTransport(Wire& in, Wire& out) : in_(in), out_(out) {}
+
+  IoResult receive(void* data, size_t size) override {
+    const size_t count = std::min(size, in_.arrived.size());
+    // As recv(2): fewer than there was room for are all there were.
+    drained_ = count < size && !in_.ended;
+    if (count == 0 && in_.ended) return in_.error == 0 ? 0 : -in_.error;
+    if (count == 0) return -EAGAIN;
+    std::copy_n(in_.arrived.begin(), count, static_cast<char*>(data));
+    in_.arrived.erase(0, count);
+    return static_cast<IoResult>(count);
+  }
+
+  IoResult send(const void* data, size_t size) override {
+    const size_t count = std::min(size, out_.room);
+    if (count == 0) return -EAGAIN;
+    if (out_.room != SIZE_MAX) out_.room -= count;
+    out_.sent.append(static_cast<const char*>(data), count);
+    return static_cast<IoResult>(count);
+  }
+
+  void begin_receive() override { drained_ = false; }
+  bool drained() const override { return drained_; }
+
+ private:
+  Wire& in_;
+  Wire& out_;
+  bool drained_ = false;
+};
+
+template <class Write>
+std::string pem_of(Write write) {
+  const tls::BioPtr memory(BIO_new(BIO_s_mem()));
+  REQUIRE(write(memory.get()) == 1);
+  char* text = nullptr;
+  const long size = BIO_get_mem_data(memory.get(), &text);
+  return {text, static_cast<size_t>(size)};
+}
+
+tls::Identity make_identity() {
+  const tls::KeyPtr key(EVP_EC_gen("P-256"));
+  const tls::CertificatePtr certificate(X509_new());
+  X509* made = certificate.get();
+  X509_set_version(made, X509_VERSION_3);
+  ASN1_INTEGER_set(X509_get_serialNumber(made), 1);
+  X509_gmtime_adj(X509_getm_notBefore(made), -86'400);
+  X509_gmtime_adj(X509_getm_notAfter(made), 86'400);
+  X509_NAME* name = X509_get_subject_name(made);
+  const auto* common = reinterpret_cast<const unsigned char*>("localhost");
+  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, common, -1, -1, 0);
+  X509_set_issuer_name(made, name);
+  X509_set_pubkey(made, key.get());
+  REQUIRE(X509_sign(made, key.get(), EVP_sha256()) > 0);
+  return {"", pem_of([made](BIO* to) { return PEM_write_bio_X509(to, made); }),
+          pem_of([&key](BIO* to) {
+            return PEM_write_bio_PrivateKey(to, key.get(), nullptr, nullptr, 0, nullptr, nullptr);
+          }),
+          ""};
+}
+
+std::shared_ptr<const tls::Context> make_context(tls::Role role, int version) {
+  static const tls::Identity identity = make_identity();
+  tls::Settings settings;
+  settings.role = role;
+  settings.version_min = settings.version_max = version;
+  if (role == tls::Role::kServer) settings.identities.push_back(identity);
+  tls::Refusal refusal;
+  auto context = tls::Context::create(settings, refusal);
+  REQUIRE_MESSAGE(context != nullptr, refusal.reason);
+  return context;
+}
+
+}  // namespace
+
+void Wire::deliver(size_t count) {
+  count = std::min(count, sent.size());
+  arrived.append(sent, 0, count);
+  sent.erase(0, count);
+}
+
+void Wire::cut() {
+  sent.clear();
+  ended = true;
+}
+
+TlsPair::TlsPair(int version)
+    : server(
+          tls::Engine::create(make_context(tls::Role::kServer, version),
+                              std::make_unique<MemoryTransport>(to_server, to_client))),
+      client(tls::Engine::create(make_context(tls::Role::kClient, version),
+                                 std::make_unique<MemoryTransport>(to_client, to_server))) {
+  REQUIRE(server != nullptr);
+  REQUIRE(client != nullptr);
+}
+
+bool TlsPair::step() {
+  client->handshake();
+  server->handshake();
+  return client->is_done() && server->is_done();
+}
+
+void TlsPair::shake_hands() {
+  for (int i = 0; i < 10 && !step(); i++) {
+    to_server.deliver();
+    to_client.deliver();
+  }
+  REQUIRE(client->is_done());
+  REQUIRE(server->is_done());
+}
+
+Received receive_all(tls::Engine& engine) {
+  Received received;
+  std::array<char, 1'000> buffer;
+  // More than any test sends: a receive that never ends would be an engine that spins.
+  for (int i = 0; i < 10'000; i++) {
+    received.end = engine.receive(buffer.data(), buffer.size());
+    if (received.end <= 0) return received;
+    received.bytes.append(buffer.data(), static_cast<size_t>(received.end));
+  }
+  FAIL("the engine receives without an end");
+  return received;
+}
+
+IoResult send_text(tls::Engine& engine, const std::string& text) {
+  return engine.send(text.data(), text.size());
+}
+
+}  // namespace sock::test
