@@ -11,7 +11,7 @@ const mayImport = {
   tls: ['core', 'native'],
   metrics: ['core', 'native'],
   reconnect: ['core', 'native'],
-  pool: ['core', 'reconnect'],
+  pool: ['core', 'native', 'reconnect'],
 };
 const everyone = Object.keys(mayImport);
 const folder = (name) => (name === 'native' ? '^native/' : `^packages/${name}/`);

@@ -113,8 +113,8 @@ export class Endpoint implements Sink, DeadlineSink, Parts {
   private borrowers: Borrower[] | null = null;
   /** What a layer in front of the descriptor knows of an errno; null: no more than the kernel. */
   explain: Explain | null = null;
-  /** Hears that it was closed, by whomever. */
-  onClosed: (() => void) | null = null;
+  /** Those who hear that it was closed, by whomever. */
+  private closeListeners: (() => void)[] | null = null;
 
   constructor(owner: object, slot: number, generation: number) {
     this.owner = owner;
@@ -336,7 +336,7 @@ export class Endpoint implements Sink, DeadlineSink, Parts {
     this.leave();
     binding.close(slot, generation);
     this.finalTraffic = trafficNow();
-    this.onClosed?.();
+    this.tellClosed();
   }
 
   /** As {@link close}, but the descriptor stays open: it is returned. Below 0: why not. */
@@ -347,8 +347,19 @@ export class Endpoint implements Sink, DeadlineSink, Parts {
     this.leaveOthers();
     this.finalTraffic = trafficNow();
     this.leave();
-    this.onClosed?.();
+    this.tellClosed();
     return fd;
+  }
+
+  /** Runs once when it is closed, by whomever, behind those who asked for that before. */
+  whenClosed(listener: () => void): void {
+    this.closeListeners ??= [];
+    this.closeListeners.push(listener);
+  }
+
+  /** The listener no longer concerns itself with it. */
+  notWhenClosed(listener: () => void): void {
+    this.closeListeners = this.closeListeners?.filter((other) => other !== listener) ?? null;
   }
 
   /** What went over it, also once it is closed. */
@@ -356,6 +367,12 @@ export class Endpoint implements Sink, DeadlineSink, Parts {
     if (this.finalTraffic !== null) return this.finalTraffic;
     binding.readTraffic(this.slot, this.generation);
     return trafficNow();
+  }
+
+  private tellClosed(): void {
+    const listeners = this.closeListeners;
+    this.closeListeners = null;
+    for (const listener of listeners ?? []) listener();
   }
 
   private leave(): void {

@@ -48,6 +48,7 @@ const retryableCodes = new Set([
   'EAI_AGAIN',
   'ERR_SOCK_BUSY',
   'ERR_SOCK_CIRCUIT_OPEN',
+  'ERR_SOCK_POOL_FULL',
   'ERR_SOCK_QUEUE_FULL',
   'ERR_SOCK_TIMEOUT',
 ]);
@@ -222,6 +223,13 @@ brand(TimerError);
  */
 export class ReconnectError extends SocketError {}
 brand(ReconnectError);
+
+/**
+ * A pool said no: `ERR_SOCK_CLOSED` (it is closed, or drains), `ERR_SOCK_POOL_FULL` (every place is
+ * taken, and as many wait as may), `ERR_SOCK_NOT_POOLED` (what was given back is not lent out), …
+ */
+export class PoolError extends SocketError {}
+brand(PoolError);
 
 /**
  * TLS failed, or could not begin. One of the classes below where it is known in what, itself for

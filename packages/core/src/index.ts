@@ -19,6 +19,7 @@ export {
   isSocketError,
   lastError,
   PollError,
+  PoolError,
   RateLimitError,
   ReconnectError,
   ResolveError,

@@ -354,9 +354,14 @@ export abstract class Stream {
     else this.close();
   }
 
-  /** @internal Runs once when the socket is closed, by whomever. For one listener. */
+  /** @internal Runs once when the socket is closed, by whomever. */
   whenClosed(listener: () => void): void {
-    this.endpoint.onClosed = listener;
+    this.endpoint.whenClosed(listener);
+  }
+
+  /** @internal Takes back what {@link whenClosed} was given. */
+  notWhenClosed(listener: () => void): void {
+    this.endpoint.notWhenClosed(listener);
   }
 
   /**
@@ -439,11 +444,7 @@ export abstract class Stream {
     this.ready = false;
     this.isTaken = true;
     this.takenError = refusal;
-    const before = this.endpoint.onClosed;
-    this.endpoint.onClosed = () => {
-      before?.();
-      onClosed();
-    };
+    this.endpoint.whenClosed(onClosed);
   }
 
   /** @internal Ends a direction of the stream, 0 read, 1 write, 2 both: 0, or a negative errno. */

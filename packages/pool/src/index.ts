@@ -1,1 +1,12 @@
-export {};
+export { Connection } from './connection.js';
+export type {
+  PoolEvent,
+  PoolRejectEvent,
+  PoolRemoveEvent,
+  RejectReason,
+  RemoveReason,
+} from './diagnostics.js';
+export type { SocketPoolOptions } from './pool-options.js';
+export type { SocketPoolStats } from './pool-stats.js';
+export type { PooledSocket } from './pooled-socket.js';
+export { type PoolConnectOptions, type PreparedConnection, SocketPool } from './socket-pool.js';

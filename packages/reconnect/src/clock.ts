@@ -18,6 +18,7 @@ export interface TimerClock extends Clock {
   clearTimeout(timer: unknown): void;
 }
 
+/** @internal The monotonic clock, and the timers of the event loop. */
 export const systemClock: TimerClock = {
   now: monotonicMs,
   setTimeout: (task, delayMs) => setTimeout(task, delayMs),

@@ -8,14 +8,22 @@ export type {
   CircuitWindow,
 } from './circuit-state.js';
 export type { CircuitStore, StoredCircuit } from './circuit-store.js';
-export type { Clock, TimerClock } from './clock.js';
+export { type Clock, systemClock, type TimerClock } from './clock.js';
 export type { Fate } from './connection.js';
 export type { ReconnectStateEvent } from './diagnostics.js';
 export type { WindowBucket } from './failure-window.js';
 export type { HealthCheck } from './health.js';
 export { ReconnectBudget, type ReconnectBudgetOptions } from './reconnect-budget.js';
 export type { ReconnectOptions } from './reconnect-options.js';
-export { type Delivery, type ReconnectDefaults, ReconnectPolicy } from './reconnect-policy.js';
+/** @internal */
+export {
+  checkPolicy,
+  type Delivery,
+  type ReconnectDefaults,
+  ReconnectPolicy,
+} from './reconnect-policy.js';
 export { ReconnectState, stateName } from './reconnect-state.js';
 export { type LostEvent, type ReconnectEvents, ReconnectingSocket } from './reconnecting-socket.js';
 export { SharedCircuitBreaker, type SharedCircuitOptions } from './shared-circuit-breaker.js';
+/** @internal Waiting with limits, and the checks, for the other packages. */
+export { Alarm, checkLimits, type Limits, Waiters } from './waiters.js';

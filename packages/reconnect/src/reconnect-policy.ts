@@ -124,6 +124,7 @@ function renamed<T>(make: () => T): T {
   }
 }
 
+/** @internal */
 export function checkPolicy(
   value: unknown,
   clock: TimerClock,

@@ -3,18 +3,19 @@ import { AbortError, type OperationOptions, TimeoutError } from '@sock/core';
 import { checkOptions, checkSignal, checkTimeout } from '@sock/native';
 import type { TimerClock } from './clock.js';
 
-/** For how long somebody waits. */
+/** @internal For how long somebody waits. */
 export interface Limits {
   readonly signal: AbortSignal | undefined;
   readonly timeoutMs: number;
 }
 
+/** @internal */
 export function checkLimits(options: OperationOptions | undefined): Limits {
   const { signal, timeout } = checkOptions<OperationOptions>(options, ['signal', 'timeout']);
   return { signal: checkSignal(signal), timeoutMs: checkTimeout(timeout) };
 }
 
-/** Ends a wait when its limits are reached, until it is disarmed. */
+/** @internal Ends a wait when its limits are reached, until it is disarmed. */
 export class Alarm {
   readonly #clock: TimerClock;
   readonly #limits: Limits;
@@ -63,6 +64,7 @@ interface Waiter<T> {
   reject(error: Error): void;
 }
 
+/** @internal Those who wait for the same. */
 export class Waiters<T> {
   readonly #waiting = new Set<Waiter<T>>();
 

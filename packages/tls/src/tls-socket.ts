@@ -319,6 +319,16 @@ export class TlsSocket extends FileStream implements Pollable {
     return this.socket.remotePort;
   }
 
+  /** Bytes received from the kernel, as the socket below counts them: those of the records. */
+  get bytesRead(): number {
+    return this.socket.bytesRead;
+  }
+
+  /** Bytes that the kernel took, likewise. */
+  get bytesWritten(): number {
+    return this.socket.bytesWritten;
+  }
+
   /** This side's address, as the socket below tells it. */
   get localAddress(): string | undefined {
     return this.socket.localAddress;

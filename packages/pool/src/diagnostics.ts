@@ -1,0 +1,86 @@
+/** What happens to pools: told on node:diagnostics_channel, and counted. */
+import { channel } from 'node:diagnostics_channel';
+import { monotonicMs } from '@sock/core';
+import { count } from '@sock/native';
+
+/** Why a connection left a pool. */
+export type RemoveReason =
+  /** `remove` was called. */
+  | 'removed'
+  /** Its socket was closed, by whomever. */
+  | 'closed'
+  /** Nothing went over it for too long. */
+  | 'idle'
+  /** The pool was made smaller. */
+  | 'resize'
+  /** The pool was closed, or drained for too long. */
+  | 'pool-closed'
+  /** It would have come back, and gave up. */
+  | 'given-up';
+
+/** Why a connection was refused. */
+export type RejectReason =
+  /** Every place is taken. */
+  | 'full'
+  /** The pool drains. */
+  | 'draining';
+
+/** The message of `sock:pool:add`. */
+export interface PoolEvent {
+  /** When it happened, in milliseconds of `monotonicMs`. */
+  readonly time: number;
+  /** The peer's address; undefined where it has none. */
+  readonly remoteAddress: string | undefined;
+  /** Connections in the pool, afterwards. */
+  readonly count: number;
+}
+
+/** The message of `sock:pool:remove`. */
+export interface PoolRemoveEvent extends PoolEvent {
+  /** Why it left. */
+  readonly reason: RemoveReason;
+}
+
+/** The message of `sock:pool:reject`. */
+export interface PoolRejectEvent extends PoolEvent {
+  /** Why it was not let in. */
+  readonly reason: RejectReason;
+}
+
+// Held here: a channel that nobody holds is collected, and its subscribers with it.
+const added = channel('sock:pool:add');
+const removed = channel('sock:pool:remove');
+const rejected = channel('sock:pool:reject');
+
+function describe(remoteAddress: string | undefined, connections: number): PoolEvent {
+  return { time: monotonicMs(), remoteAddress, count: connections };
+}
+
+export function tellAdded(remoteAddress: string | undefined, connections: number): void {
+  count('pool_connections_added');
+  if (added.hasSubscribers) added.publish(describe(remoteAddress, connections));
+}
+
+export function tellRemoved(
+  remoteAddress: string | undefined,
+  connections: number,
+  reason: RemoveReason,
+): void {
+  count('pool_connections_removed');
+  if (!removed.hasSubscribers) return;
+  removed.publish({ ...describe(remoteAddress, connections), reason } satisfies PoolRemoveEvent);
+}
+
+export function tellRejected(
+  remoteAddress: string | undefined,
+  connections: number,
+  reason: RejectReason,
+): void {
+  count('accept_rejects');
+  if (!rejected.hasSubscribers) return;
+  rejected.publish({ ...describe(remoteAddress, connections), reason } satisfies PoolRejectEvent);
+}
+
+export function countReused(): void {
+  count('pool_connections_reused');
+}
