@@ -2,8 +2,8 @@
 import { invalidType, invalidValue, outOfRange } from '@sock/native';
 import { type IpAddress, isMapped, parseIp } from './ip-address.js';
 
-/** A network, by its address as 4 or 16 bytes, of which the first bits count. */
-interface Network {
+/** @internal A network, by its address as 4 or 16 bytes, of which the first bits count. */
+export interface Network {
   readonly bytes: Uint8Array;
   readonly prefix: number;
 }
@@ -15,14 +15,15 @@ function checkIp(value: unknown): IpAddress {
   return ip;
 }
 
-function checkNetwork(value: unknown): Network {
-  if (typeof value !== 'string') throw invalidType('cidr', 'a string', value);
+/** @internal A network as text; errors name it as they are told. */
+export function parseNetwork(value: unknown, name = 'cidr'): Network {
+  if (typeof value !== 'string') throw invalidType(name, 'a string', value);
   const [, address = '', digits] = /^([^/]*)(?:\/(0|[1-9]\d{0,2}))?$/.exec(value) ?? [];
   const ip = parseIp(address);
-  if (ip === null) throw invalidValue('cidr', 'must be an IP address, or one with /prefix', value);
+  if (ip === null) throw invalidValue(name, 'must be an IP address, or one with /prefix', value);
   const bits = ip.bytes.length * 8;
   const prefix = digits === undefined ? bits : Number(digits);
-  if (prefix > bits) throw outOfRange('cidr', `a prefix of at most ${bits} bits`, value);
+  if (prefix > bits) throw outOfRange(name, `a prefix of at most ${bits} bits`, value);
   // Where the whole network is of mapped addresses, it is the IPv4 network that it stands for.
   const isIpv4 = ip.family === 'ipv6' && prefix >= 96 && isMapped(ip.bytes);
   return isIpv4 ? { bytes: ip.bytes.subarray(12), prefix: prefix - 96 } : { ...ip, prefix };
@@ -61,7 +62,7 @@ function shareBits(one: Uint8Array, other: Uint8Array, prefix: number): boolean 
  */
 export function cidrMatch(ip: string, cidr: string): boolean {
   const { bytes, mappedIpv4 } = checkIp(ip);
-  const network = checkNetwork(cidr);
+  const network = parseNetwork(cidr);
   const isIpv4 = network.bytes.length === 4;
   const same = mappedIpv4 !== undefined && isIpv4 ? bytes.subarray(12) : bytes;
   return same.length === network.bytes.length && shareBits(same, network.bytes, network.prefix);

@@ -1,5 +1,6 @@
 export { Arena, type ArenaOptions } from './arena.js';
-export { cidrMatch } from './cidr.js';
+/** @internal For those who look many up. */
+export { cidrMatch, type Network, parseNetwork } from './cidr.js';
 export { type ConnectOptions, connect, type LookupFunction } from './connect.js';
 export type {
   CloseEvent,

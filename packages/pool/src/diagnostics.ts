@@ -23,7 +23,15 @@ export type RejectReason =
   /** Every place is taken. */
   | 'full'
   /** The pool drains. */
-  | 'draining';
+  | 'draining'
+  /** The address is on the list of those that are denied, or not on that of those allowed. */
+  | 'denied'
+  /** The address has as many connections as it may. */
+  | 'per-ip'
+  /** The network around it has. */
+  | 'per-prefix'
+  /** Too many came at once. */
+  | 'rate';
 
 /** The message of `sock:pool:add`. */
 export interface PoolEvent {

@@ -14,6 +14,10 @@ export class Entry<S extends PooledSocket> {
   socket: S;
   /** Of the socket that it came with, which may be closed by now. */
   readonly remoteAddress: string | undefined;
+  /** The address among the limits; undefined where there is none. */
+  readonly ip: string | undefined;
+  /** Whether it is counted there, under that address. */
+  readonly isCounted: boolean;
   isActive = true;
   link: ReconnectingSocket | null = null;
   /** Whether the socket came of the link. */
@@ -24,10 +28,18 @@ export class Entry<S extends PooledSocket> {
   #buffers: Buffers | null = null;
   #bytes: number;
 
-  constructor(owner: EntryOwner, socket: S) {
+  constructor(
+    owner: EntryOwner,
+    socket: S,
+    remoteAddress: string | undefined,
+    ip: string | undefined,
+    isCounted: boolean,
+  ) {
     this.#owner = owner;
     this.socket = socket;
-    this.remoteAddress = socket.remoteAddress;
+    this.remoteAddress = remoteAddress;
+    this.ip = ip;
+    this.isCounted = isCounted;
     this.lastActivityMs = owner.now();
     this.#bytes = bytesMoved(socket);
   }

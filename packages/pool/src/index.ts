@@ -1,3 +1,4 @@
+export type { PrefixLimit, PrefixLimits } from './admission.js';
 export { Connection } from './connection.js';
 export type {
   PoolEvent,
@@ -6,7 +7,14 @@ export type {
   RejectReason,
   RemoveReason,
 } from './diagnostics.js';
+export type { ConnectionSource } from './intake.js';
+export { IpTracker, type IpTrackerOptions } from './ip-tracker.js';
 export type { SocketPoolOptions } from './pool-options.js';
 export type { SocketPoolStats } from './pool-stats.js';
 export type { PooledSocket } from './pooled-socket.js';
-export { type PoolConnectOptions, type PreparedConnection, SocketPool } from './socket-pool.js';
+export {
+  type ConnectionRate,
+  type PoolConnectOptions,
+  type PreparedConnection,
+  SocketPool,
+} from './socket-pool.js';

@@ -1,5 +1,5 @@
 /** How a {@link SocketPool} is made. */
-import { Arena } from '@sock/core';
+import { Arena, RateLimiter } from '@sock/core';
 import {
   checkFunction,
   checkInteger,
@@ -9,6 +9,7 @@ import {
   invalidType,
 } from '@sock/native';
 import { systemClock, type TimerClock } from '@sock/reconnect';
+import { IpTracker } from './ip-tracker.js';
 
 /** The size of a pool, and what its connections get. */
 export interface SocketPoolOptions {
@@ -26,6 +27,17 @@ export interface SocketPoolOptions {
    * {@link SocketPool.cleanup} does that. It does not keep the event loop alive.
    */
   idleTimeout?: number | undefined;
+  /**
+   * The rate of connections, such as one that threads share (`RateLimiter.from`). It stays the
+   * caller's to close. Default: none, until {@link SocketPool.setConnectionRate}.
+   */
+  rateLimiter?: RateLimiter | undefined;
+  /**
+   * Where connections are counted by address, such as one that threads share
+   * ({@link IpTracker.from}), with its limit. Default: one of its own, without a limit until
+   * {@link SocketPool.setMaxPerIp}.
+   */
+  ipTracker?: IpTracker | undefined;
   /** Where the time comes from, and timers. Default: the monotonic clock, and the event loop's. */
   clock?: TimerClock | undefined;
 }
@@ -35,10 +47,20 @@ export interface CheckedPoolOptions {
   readonly bufferSize: number;
   readonly arena: Arena | undefined;
   readonly idleTimeoutMs: number;
+  readonly rateLimiter: RateLimiter | undefined;
+  readonly ipTracker: IpTracker | undefined;
   readonly clock: TimerClock;
 }
 
-const known = ['maxConnections', 'bufferSize', 'arena', 'idleTimeout', 'clock'] as const;
+const known = [
+  'maxConnections',
+  'bufferSize',
+  'arena',
+  'idleTimeout',
+  'rateLimiter',
+  'ipTracker',
+  'clock',
+] as const;
 /** More descriptors than Linux gives a process unless told (fs.nr_open). */
 const connectionsMax = 2 ** 20;
 /** The C library's limits. */
@@ -69,7 +91,16 @@ export function checkPoolOptions(value: unknown): CheckedPoolOptions {
   if (arena !== undefined && !(arena instanceof Arena)) {
     throw invalidType('options.arena', 'an instance of Arena', arena);
   }
+  const { rateLimiter, ipTracker } = given;
+  if (rateLimiter !== undefined && !(rateLimiter instanceof RateLimiter)) {
+    throw invalidType('options.rateLimiter', 'an instance of RateLimiter', rateLimiter);
+  }
+  if (ipTracker !== undefined && !(ipTracker instanceof IpTracker)) {
+    throw invalidType('options.ipTracker', 'an instance of IpTracker', ipTracker);
+  }
   return {
+    rateLimiter,
+    ipTracker,
     maxConnections: checkMaxConnections('options.maxConnections', given.maxConnections),
     bufferSize: checkBufferSize('options.bufferSize', bufferSize),
     arena,

@@ -29,7 +29,7 @@ export class Tally {
     'pool-closed': 0,
     'given-up': 0,
   };
-  readonly #rejected = { full: 0, draining: 0 };
+  readonly #rejected = { full: 0, draining: 0, denied: 0, 'per-ip': 0, 'per-prefix': 0, rate: 0 };
 
   remove(reason: RemoveReason): void {
     this.#removed[reason]++;

@@ -1,19 +1,18 @@
-/**
- * Connections that a process holds.
- *
- * Theory of operation. A map leads from each socket to what is known of it, so that adding, getting
- * and removing take the same time however many there are. A pool hears of every close of a socket
- * of ours, so that whatever ends a connection also frees its place. No connection has a timer, and
- * no operation of a socket tells the pool anything: when somebody wants to know how long a
- * connection was idle, the bytes that went over it are compared with those of the last look.
- */
-import { connect, type OperationOptions, PoolError, type ResolverLike, Socket } from '@sock/core';
+import {
+  connect,
+  type OperationOptions,
+  type ResolverLike,
+  Socket,
+  type SyncOptions,
+} from '@sock/core';
 import {
   checkFunction,
   checkHost,
+  checkInteger,
   checkOptions,
   checkPort,
   checkTime,
+  checkTimeout,
   invalidType,
   invalidValue,
   outOfRange,
@@ -23,30 +22,20 @@ import {
   type ReconnectingSocket,
   type ReconnectOptions,
   type ReconnectPolicy,
-  type TimerClock,
-  Waiters,
 } from '@sock/reconnect';
-import { BufferStore, type Buffers } from './buffer-store.js';
-import { Comebacks } from './comebacks.js';
-import { Connection } from './connection.js';
-import {
-  countReused,
-  type RejectReason,
-  type RemoveReason,
-  tellAdded,
-  tellRejected,
-  tellRemoved,
-} from './diagnostics.js';
-import { Entry } from './entry.js';
+import type { PrefixLimits } from './admission.js';
+import { CidrList } from './cidr-list.js';
+import type { Connection } from './connection.js';
+import { type ConnectionSource, checkSource, Intake } from './intake.js';
 import {
   checkBufferSize,
   checkMaxConnections,
   checkPoolOptions,
   type SocketPoolOptions,
 } from './pool-options.js';
-import { type SocketPoolStats, Tally } from './pool-stats.js';
-import { checkSocket, notWhenClosed, type PooledSocket, whenClosed } from './pooled-socket.js';
-import { Sweeper } from './sweeper.js';
+import type { SocketPoolStats } from './pool-stats.js';
+import { checkSocket, type PooledSocket } from './pooled-socket.js';
+import { closedError, fullError, Roster } from './roster.js';
 
 /** A name looked up, and a socket that can connect to what was found. */
 export interface PreparedConnection {
@@ -56,15 +45,18 @@ export interface PreparedConnection {
   readonly addresses: Awaited<ReturnType<ResolverLike['resolve']>>;
 }
 
+/** What {@link SocketPool.getConnectionRate} tells. */
+export interface ConnectionRate {
+  /** Connections per second that come in on average; `Infinity` without a limit. */
+  readonly perSecond: number;
+  /** How many come in at once after a pause; `Infinity` without a limit. */
+  readonly burst: number;
+}
+
 /** The limits of {@link SocketPool.connect}, and what makes the connection. */
 export interface PoolConnectOptions<S extends PooledSocket = Socket> extends OperationOptions {
   /** Makes the connection. Default: `connect` of `@sock/core`. */
   connect?: ((host: string, port: number, options: OperationOptions) => Promise<S>) | undefined;
-}
-
-interface Holding<Data, S extends PooledSocket> {
-  readonly entry: Entry<S>;
-  readonly connection: Connection<Data, S>;
 }
 
 /**
@@ -85,19 +77,8 @@ interface Holding<Data, S extends PooledSocket> {
 export class SocketPool<Data = unknown, S extends PooledSocket = Socket>
   implements Iterable<Connection<Data, S>>
 {
-  readonly #clock: TimerClock;
-  readonly #holdings = new Map<S, Holding<Data, S>>();
-  readonly #buffers: BufferStore;
-  readonly #comebacks: Comebacks<S>;
-  readonly #sweeper: Sweeper;
-  readonly #tally = new Tally();
-  readonly #stopping = new AbortController();
-  /** Those who wait until no connection is left. */
-  readonly #leaving: Waiters<void>;
-  #max: number;
-  /** Places for connections that are being made. */
-  #reserved = 0;
-  #closed = false;
+  readonly #roster: Roster<Data, S>;
+  readonly #intake: Intake<Data, S>;
 
   /**
    * No memory is taken before it is used, or {@link prewarm} asks for it.
@@ -106,41 +87,34 @@ export class SocketPool<Data = unknown, S extends PooledSocket = Socket>
    * @throws TypeError, RangeError when one is wrong.
    */
   constructor(options: SocketPoolOptions) {
-    const { maxConnections, bufferSize, arena, idleTimeoutMs, clock } = checkPoolOptions(options);
-    this.#max = maxConnections;
-    this.#clock = clock;
-    this.#buffers = new BufferStore(bufferSize, arena);
-    this.#leaving = new Waiters(clock);
-    this.#sweeper = new Sweeper(clock, idleTimeoutMs, () => this.#sweep(idleTimeoutMs));
-    this.#comebacks = new Comebacks({
-      rekey: (entry, socket) => this.#rekey(entry, socket),
-      giveUp: (entry) => this.#leave(entry.socket, 'given-up', true),
-    });
+    this.#roster = new Roster(checkPoolOptions(options));
+    this.#intake = new Intake(this.#roster);
   }
 
   /** How many connections there are. */
   get count(): number {
-    return this.#holdings.size;
+    return this.#roster.count;
   }
 
   /** The most that there may be; {@link resize} changes it. */
   get maxConnections(): number {
-    return this.#max;
+    return this.#roster.max;
   }
 
   /** Bytes of the buffers that are made from now on; {@link setBufferSize} changes it. */
   get bufferSize(): number {
-    return this.#buffers.size;
+    return this.#roster.buffers.size;
   }
 
   /** Aborted when the pool drains or closes: the sign for whoever serves a connection to end it. */
   get signal(): AbortSignal {
-    return this.#stopping.signal;
+    return this.#roster.stop;
   }
 
   /** What there is, and what has happened so far. A new object at each look. */
   get stats(): SocketPoolStats {
-    return this.#tally.stats(this.#holdings.size, this.#max, this.#buffers.spare);
+    const { tally, count, max, buffers } = this.#roster;
+    return tally.stats(count, max, buffers.spare);
   }
 
   /**
@@ -148,26 +122,19 @@ export class SocketPool<Data = unknown, S extends PooledSocket = Socket>
    *
    * @param socket A connected stream. From now on it is the pool's to close, until {@link remove}.
    * @returns Its connection; the same one again where the socket is in the pool already, which
-   * counts as a use of it. `null` where it is refused, and stays the caller's: the pool is full, or
-   * drains. `stats.rejected` and the channel `sock:pool:reject` tell why.
+   * counts as a use of it. `null` where it is refused, and stays the caller's: every place is
+   * taken, the pool drains, or a limit is reached. `stats.rejected` and the channel
+   * `sock:pool:reject` tell why.
    * @throws TypeError when it is no stream; `PoolError` (`ERR_SOCK_CLOSED`) when the socket, or the
    * pool, is closed.
    */
   add(socket: S): Connection<Data, S> | null {
     checkSocket<S>(socket);
-    this.#checkOpen();
-    const known = this.#holdings.get(socket);
-    if (known !== undefined) {
-      known.entry.touch();
-      return known.connection;
-    }
+    this.#roster.checkOpen();
+    const known = this.#roster.use(socket);
+    if (known !== null) return known;
     if (socket.fd < 0) throw closedError('the socket is closed');
-    const reason = this.#refusal();
-    if (reason !== null) {
-      this.#reject(socket, reason);
-      return null;
-    }
-    return this.#enter(socket);
+    return this.#roster.admit(socket);
   }
 
   /**
@@ -178,25 +145,22 @@ export class SocketPool<Data = unknown, S extends PooledSocket = Socket>
    * @returns Whether it was in the pool.
    */
   remove(socket: S): boolean {
-    return this.#leave(socket, 'removed', false);
+    return this.#roster.leave(socket, 'removed', false);
   }
 
   /** The connection of a socket, or `null` when it is not in the pool. Counts as a use of it. */
   get(socket: S): Connection<Data, S> | null {
-    const holding = this.#holdings.get(socket);
-    if (holding === undefined) return null;
-    holding.entry.touch();
-    return holding.connection;
+    return this.#roster.use(socket);
   }
 
   /** Whether the socket is in the pool. Does not count as a use. */
   has(socket: S): boolean {
-    return this.#holdings.has(socket);
+    return this.#roster.has(socket);
   }
 
   /** The connections, in the order in which they came; adding and removing meanwhile is fine. */
-  *[Symbol.iterator](): IterableIterator<Connection<Data, S>> {
-    for (const { connection } of this.#holdings.values()) yield connection;
+  [Symbol.iterator](): IterableIterator<Connection<Data, S>> {
+    return this.#roster.connections();
   }
 
   /**
@@ -209,7 +173,7 @@ export class SocketPool<Data = unknown, S extends PooledSocket = Socket>
    */
   cleanup(idle: number): number {
     const idleMs = checkTime('idle', idle, 0);
-    return this.#sweep(idleMs === 0 ? -1 : idleMs);
+    return this.#roster.sweep(idleMs === 0 ? -1 : idleMs);
   }
 
   /**
@@ -222,12 +186,8 @@ export class SocketPool<Data = unknown, S extends PooledSocket = Socket>
    */
   resize(maxConnections: number): number {
     checkMaxConnections('maxConnections', maxConnections);
-    this.#checkOpen();
-    this.#max = maxConnections;
-    const surplus = Math.max(0, this.#holdings.size - maxConnections);
-    if (surplus > 0) this.#closeOldest(surplus);
-    this.#buffers.trim(maxConnections - this.#holdings.size);
-    return surplus;
+    this.#roster.checkOpen();
+    return this.#roster.resize(maxConnections);
   }
 
   /**
@@ -241,9 +201,9 @@ export class SocketPool<Data = unknown, S extends PooledSocket = Socket>
    */
   prewarm(percent: number): number {
     checkPercent(percent);
-    this.#checkOpen();
-    const wanted = Math.floor((this.#max * percent) / 100);
-    return this.#buffers.fillUp(Math.min(wanted, this.#max - this.#holdings.size));
+    this.#roster.checkOpen();
+    const { max, count, buffers } = this.#roster;
+    return buffers.fillUp(Math.min(Math.floor((max * percent) / 100), max - count));
   }
 
   /**
@@ -253,7 +213,170 @@ export class SocketPool<Data = unknown, S extends PooledSocket = Socket>
    * @throws TypeError, RangeError for a wrong argument.
    */
   setBufferSize(size: number): void {
-    this.#buffers.setSize(checkBufferSize('size', size));
+    this.#roster.buffers.setSize(checkBufferSize('size', size));
+  }
+
+  /**
+   * Waits for a connection that may come in, and takes it in. Others are closed at once, and it
+   * waits on. While every place is taken nothing is accepted: who comes then waits in the backlog.
+   *
+   * @param server A listening socket, or a `TlsListener`.
+   * @param options `timeout` (ms; default none) and `signal`.
+   *
+   * Rejects with `PoolError` (`ERR_SOCK_CLOSED`) when the pool is closed or drains,
+   * `TimeoutError`, `AbortError`, and with what accepting fails with.
+   * @throws TypeError, RangeError when an argument is wrong.
+   * @example
+   * ```ts
+   * for (;;) void talk(await pool.acceptLimited(listener));
+   * ```
+   */
+  acceptLimited(
+    server: ConnectionSource<S>,
+    options?: OperationOptions,
+  ): Promise<Connection<Data, S>> {
+    return this.#intake.accept(checkSource(server), checkLimits(options));
+  }
+
+  /**
+   * Blocks this thread's event loop: {@link acceptLimited}. Throws `PoolError`
+   * (`ERR_SOCK_POOL_FULL`) when every place is taken, since none becomes free meanwhile.
+   */
+  acceptLimitedSync(server: ConnectionSource<S>, options?: SyncOptions): Connection<Data, S> {
+    const { timeout } = checkOptions<SyncOptions>(options, ['timeout']);
+    return this.#intake.acceptSync(checkSource(server), checkTimeout(timeout));
+  }
+
+  /**
+   * Takes in a connection that waits already, or returns `null`: none waits, every place is taken,
+   * or it has closed 64 that may not come in, and gives others a turn. Throws what
+   * {@link acceptLimited} rejects with.
+   */
+  tryAcceptLimited(server: ConnectionSource<S>): Connection<Data, S> | null {
+    return this.#intake.acceptWaiting(checkSource(server), 1)[0] ?? null;
+  }
+
+  /**
+   * Takes in connections that wait already, as {@link tryAcceptLimited} does one: as many as there
+   * are places for, and up to `max`.
+   *
+   * @param server A listening socket.
+   * @param max An integer from 1 to 65,536.
+   * @returns Those that came in; none when none waits, or may.
+   * @throws TypeError, RangeError for a wrong argument. What accepting fails with, where it is the
+   * first that fails; those that were taken in before are in the pool.
+   */
+  acceptBatch(server: ConnectionSource<S>, max: number): Connection<Data, S>[] {
+    checkInteger('max', max, 1, 65_536);
+    return this.#intake.acceptWaiting(checkSource(server), max);
+  }
+
+  /**
+   * Whether a connection from there would come in now. Counts nothing, and takes no token.
+   *
+   * @param ip A literal address; `undefined`: from a peer that has none.
+   * @throws TypeError when it is no address.
+   */
+  acceptAllowed(ip?: string): boolean {
+    const { stop, isFull, admission } = this.#roster;
+    return !stop.aborted && !isFull && admission.wouldAdmit(ip);
+  }
+
+  /**
+   * Limits how many connections come in per second, on every way in. Those beyond are refused.
+   *
+   * @param perSecond A number above 0, or `Infinity` for no limit. A limiter that the pool was made
+   * with is configured, for all who share it; `Infinity` leaves it, and the pool goes without.
+   * @param burst As for `RateLimiter`: an integer from 1. Default: what comes in a second.
+   * @throws TypeError, RangeError for a wrong argument.
+   */
+  setConnectionRate(perSecond: number, burst?: number): void {
+    this.#roster.admission.setRate(perSecond, burst);
+  }
+
+  /** The rate at which connections come in. */
+  getConnectionRate(): ConnectionRate {
+    const { limiter } = this.#roster.admission;
+    const none = Number.POSITIVE_INFINITY;
+    return { perSecond: limiter?.rate ?? none, burst: limiter?.burst ?? none };
+  }
+
+  /**
+   * Limits how many connections one address may have: see {@link IpTracker}. Those that are there
+   * count, and stay where they are too many.
+   *
+   * @param max An integer from 1 to 2^31−1, or `Infinity` for no limit.
+   * @throws TypeError, RangeError for a wrong argument.
+   */
+  setMaxPerIp(max: number): void {
+    this.#roster.admission.perIp.max = max;
+  }
+
+  /** The most connections of one address; `Infinity` without a limit. */
+  getMaxPerIp(): number {
+    return this.#roster.admission.perIp.max;
+  }
+
+  /**
+   * Limits how many connections whole networks may have, besides {@link setMaxPerIp}: against who
+   * has many addresses. Replaces what was set before; those that are there count.
+   *
+   * @param limits By family; without one, that has none.
+   * @throws TypeError, RangeError when one is wrong.
+   * @example
+   * ```ts
+   * pool.setPrefixLimits({ ipv4: { prefix: 24, max: 100 }, ipv6: { prefix: 48, max: 100 } });
+   * ```
+   */
+  setPrefixLimits(limits: PrefixLimits): void {
+    this.#roster.admission.setPrefixLimits(limits, [...this.#roster.ips()]);
+  }
+
+  /**
+   * The networks from which connections come in, as CIDR; empty, as it is at first: from all of
+   * them. Otherwise peers without an address, on Unix sockets, do not come in either.
+   */
+  get allow(): readonly string[] {
+    return this.#roster.admission.allow.cidrs;
+  }
+
+  /**
+   * For those that come from then on. Throws TypeError, RangeError, naming the element, when one is
+   * malformed; nothing has changed then.
+   */
+  set allow(cidrs: readonly string[]) {
+    this.#roster.admission.allow = new CidrList('allow', cidrs);
+  }
+
+  /** The networks from which none comes in, {@link allow} or not; as that. */
+  get deny(): readonly string[] {
+    return this.#roster.admission.deny.cidrs;
+  }
+
+  /** As {@link allow}. */
+  set deny(cidrs: readonly string[]) {
+    this.#roster.admission.deny = new CidrList('deny', cidrs);
+  }
+
+  /**
+   * Counts a connection of an address that is not in the pool, unless it has as many as it may.
+   * What is in the pool is counted and released by the pool.
+   *
+   * @returns Whether it may connect; then {@link releaseIp} takes it back.
+   * @throws TypeError when it is no address.
+   */
+  trackIp(ip: string | undefined): boolean {
+    return this.#roster.admission.perIp.track(ip);
+  }
+
+  /** Takes back what {@link trackIp} has counted. */
+  releaseIp(ip: string | undefined): void {
+    this.#roster.admission.perIp.release(ip);
+  }
+
+  /** Connections of an address, and of those that count as the same. */
+  ipCount(ip: string | undefined): number {
+    return this.#roster.admission.perIp.count(ip);
   }
 
   /**
@@ -281,19 +404,21 @@ export class SocketPool<Data = unknown, S extends PooledSocket = Socket>
     );
     checkFunction('options.connect', make);
     const { signal } = checkLimits(rest);
-    this.#checkRunning();
-    if (this.#isFull) throw fullError();
-    this.#reserved++;
+    const roster = this.#roster;
+    roster.checkRunning();
+    if (roster.isFull) throw fullError();
+    roster.reserved++;
     try {
-      const stop = this.#stopping.signal;
+      const { stop } = roster;
       const either = signal === undefined ? stop : AbortSignal.any([signal, stop]);
       const socket = (await make(host, port, { ...rest, signal: either })) as S;
       if (stop.aborted) socket.close();
-      else return this.#enter(socket);
+      else return roster.enter(socket);
     } catch (error) {
-      if (signal?.aborted || !this.#stopping.signal.aborted) throw error;
+      if (signal?.aborted || !roster.stop.aborted) throw error;
     } finally {
-      this.#reserved--;
+      roster.reserved--;
+      if (!roster.isFull) roster.room.resolve();
     }
     throw closedError('the pool was closed');
   }
@@ -334,7 +459,7 @@ export class SocketPool<Data = unknown, S extends PooledSocket = Socket>
    * @throws TypeError, RangeError when it is wrong.
    */
   setReconnectPolicy(policy: ReconnectPolicy | null): void {
-    this.#comebacks.setPolicy(policy);
+    this.#roster.comebacks.setPolicy(policy);
   }
 
   /**
@@ -357,8 +482,8 @@ export class SocketPool<Data = unknown, S extends PooledSocket = Socket>
     port: number,
     options?: ReconnectOptions,
   ): ReconnectingSocket {
-    const { entry } = this.#holdingOf(connection);
-    return this.#comebacks.enable(entry, host, port, options);
+    const entry = this.#roster.entryOf(connection);
+    return this.#roster.comebacks.enable(entry, host, port, options);
   }
 
   /**
@@ -368,17 +493,17 @@ export class SocketPool<Data = unknown, S extends PooledSocket = Socket>
    * @throws `PoolError` (`ERR_SOCK_NOT_POOLED`).
    */
   disableReconnect(connection: Connection<Data, S>): void {
-    this.#comebacks.disable(this.#holdingOf(connection).entry);
+    this.#roster.comebacks.disable(this.#roster.entryOf(connection));
   }
 
   /** For those with `byHand`: whatever is to be done now. It never waits. */
   processReconnects(): void {
-    this.#comebacks.process();
+    this.#roster.comebacks.process();
   }
 
   /** Milliseconds until {@link processReconnects} has something to do; `Infinity` for never. */
   reconnectTimeoutMs(): number {
-    return this.#comebacks.timeoutMs();
+    return this.#roster.comebacks.timeoutMs();
   }
 
   /**
@@ -390,13 +515,14 @@ export class SocketPool<Data = unknown, S extends PooledSocket = Socket>
    */
   async drain(options?: OperationOptions): Promise<number> {
     const limits = checkLimits(options);
-    this.#stopping.abort();
+    const roster = this.#roster;
+    roster.stopTaking();
     try {
-      if (this.#holdings.size > 0) await this.#leaving.wait(limits, 'the drain');
+      if (roster.count > 0) await roster.leaving.wait(limits, 'the drain');
     } catch {
       // What is left is cut off.
     }
-    const cut = this.#holdings.size;
+    const cut = roster.count;
     this.close();
     return cut;
   }
@@ -411,13 +537,7 @@ export class SocketPool<Data = unknown, S extends PooledSocket = Socket>
     const { keepSockets = false } = checkOptions<{ keepSockets: boolean }>(options, [
       'keepSockets',
     ]);
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#stopping.abort();
-    this.#sweeper.stop();
-    for (const socket of [...this.#holdings.keys()])
-      this.#leave(socket, 'pool-closed', !keepSockets);
-    this.#buffers.clear();
+    this.#roster.close(keepSockets);
   }
 
   /** {@link close}, for `using`. */
@@ -429,125 +549,6 @@ export class SocketPool<Data = unknown, S extends PooledSocket = Socket>
   async [Symbol.asyncDispose](): Promise<void> {
     await this.drain();
   }
-
-  get #isFull(): boolean {
-    return this.#holdings.size + this.#reserved >= this.#max;
-  }
-
-  #refusal(): RejectReason | null {
-    if (this.#stopping.signal.aborted) return 'draining';
-    return this.#isFull ? 'full' : null;
-  }
-
-  #reject(socket: S, reason: RejectReason): void {
-    this.#tally.reject(reason);
-    tellRejected(socket.remoteAddress, this.#holdings.size, reason);
-  }
-
-  #enter(socket: S): Connection<Data, S> {
-    const entry = new Entry<S>(this.#owner, socket);
-    entry.onClosed = () => this.#onClosed(entry);
-    const connection = new Connection<Data, S>(entry);
-    this.#holdings.set(socket, { entry, connection });
-    whenClosed(socket, entry.onClosed);
-    this.#sweeper.start();
-    this.#tally.added++;
-    tellAdded(entry.remoteAddress, this.#holdings.size);
-    return connection;
-  }
-
-  readonly #owner = {
-    now: (): number => this.#clock.now(),
-    takeBuffers: (): Buffers => this.#takeBuffers(),
-  };
-
-  #takeBuffers(): Buffers {
-    const spare = this.#buffers.takeSpare();
-    if (spare === null) return this.#buffers.make();
-    this.#tally.reused++;
-    countReused();
-    return spare;
-  }
-
-  /** The one way out. */
-  #leave(socket: S, reason: RemoveReason, closes: boolean): boolean {
-    const holding = this.#holdings.get(socket);
-    if (holding === undefined) return false;
-    const { entry } = holding;
-    this.#holdings.delete(socket);
-    notWhenClosed(socket, entry.onClosed);
-    const buffers = entry.leave();
-    if (buffers !== null) this.#giveBack(buffers);
-    this.#comebacks.disable(entry);
-    if (closes) closeQuietly(socket);
-    this.#tally.remove(reason);
-    tellRemoved(entry.remoteAddress, this.#holdings.size, reason);
-    if (this.#holdings.size === 0) {
-      this.#sweeper.stop();
-      this.#leaving.resolve();
-    }
-    return true;
-  }
-
-  #giveBack(buffers: Buffers): void {
-    this.#buffers.giveBack(buffers);
-    this.#buffers.trim(this.#max - this.#holdings.size);
-  }
-
-  /** Its socket was closed: the connection comes back, or is over. */
-  #onClosed(entry: Entry<S>): void {
-    if (entry.link === null) this.#leave(entry.socket, 'closed', false);
-    else this.#comebacks.lost(entry);
-  }
-
-  #rekey(entry: Entry<S>, socket: S): void {
-    const before = entry.socket;
-    const holding = this.#holdings.get(before);
-    if (holding === undefined || before === socket) return;
-    this.#holdings.delete(before);
-    notWhenClosed(before, entry.onClosed);
-    closeQuietly(before);
-    entry.replaceSocket(socket);
-    this.#holdings.set(socket, holding);
-    whenClosed(socket, entry.onClosed);
-  }
-
-  #holdingOf(connection: Connection<Data, S>): Holding<Data, S> {
-    const holding = connection instanceof Connection && this.#holdings.get(connection.socket);
-    if (holding && holding.connection === connection) return holding;
-    throw new PoolError('the connection is not in this pool', { code: 'ERR_SOCK_NOT_POOLED' });
-  }
-
-  /** Closes what is idle for more than that. */
-  #sweep(idleMs: number): number {
-    const nowMs = this.#clock.now();
-    let closed = 0;
-    for (const [socket, { entry }] of [...this.#holdings]) {
-      // One of another's making, which does not tell.
-      if (socket.fd < 0 && entry.link === null) this.#leave(socket, 'closed', false);
-      entry.look();
-      if (!entry.isActive || nowMs - entry.lastActivityMs <= idleMs) continue;
-      this.#leave(socket, 'idle', true);
-      closed++;
-    }
-    return closed;
-  }
-
-  #closeOldest(surplus: number): void {
-    const holdings = [...this.#holdings.values()];
-    for (const { entry } of holdings) entry.look();
-    holdings.sort((one, other) => one.entry.lastActivityMs - other.entry.lastActivityMs);
-    for (const { entry } of holdings.slice(0, surplus)) this.#leave(entry.socket, 'resize', true);
-  }
-
-  #checkOpen(): void {
-    if (this.#closed) throw closedError('the pool is closed');
-  }
-
-  #checkRunning(): void {
-    this.#checkOpen();
-    if (this.#stopping.signal.aborted) throw closedError('the pool drains');
-  }
 }
 
 function connectByCore<S>(host: string, port: number, options: OperationOptions): Promise<S> {
@@ -555,22 +556,7 @@ function connectByCore<S>(host: string, port: number, options: OperationOptions)
   return connect({ host, port, ...options }) as Promise<unknown> as Promise<S>;
 }
 
-/** A stream of somebody's own making may throw; the pool is done with it all the same. */
-function closeQuietly(socket: PooledSocket): void {
-  try {
-    socket.close();
-  } catch {}
-}
-
 function checkPercent(value: unknown): void {
   if (typeof value !== 'number') throw invalidType('percent', 'a number', value);
   if (!(value >= 0 && value <= 100)) throw outOfRange('percent', '>= 0 and <= 100', value);
-}
-
-function closedError(message: string): PoolError {
-  return new PoolError(message, { code: 'ERR_SOCK_CLOSED' });
-}
-
-function fullError(): PoolError {
-  return new PoolError('every place of the pool is taken', { code: 'ERR_SOCK_POOL_FULL' });
 }
