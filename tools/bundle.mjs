@@ -12,7 +12,11 @@
 // One file, because loading is what an import costs: 25 files of @sock/core took 18 ms of CPU to
 // load on Node 20. And a wrapper that requires, because an `import` of CommonJS sends every file
 // behind it through the lexer that guesses export names: another 15 ms.
-import { existsSync, writeFileSync } from 'node:fs';
+//
+// A package may have more than one entry, as its package.json says: a file each. What such an entry
+// shares with the first one it imports by the name of the package, so that nothing is there twice.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { build } from 'esbuild';
 
 const settings = {
@@ -21,13 +25,12 @@ const settings = {
   platform: 'node',
   target: 'node20.17',
 };
-const entry = existsSync('lib') ? './lib/index.ts' : './src/index.ts';
 
-/** What the package exports at run time, in the order of the alphabet. */
-async function exportedNames() {
+/** What an entry exports at run time, in the order of the alphabet. */
+async function exportedNames(source) {
   const { metafile } = await build({
     ...settings,
-    entryPoints: [entry],
+    entryPoints: [source],
     format: 'esm',
     write: false,
     metafile: true,
@@ -36,36 +39,42 @@ async function exportedNames() {
   return metafile.outputs['dist/index.js'].exports;
 }
 
-const names = await exportedNames();
-const list = names.map((name) => `  ${name},\n`).join('');
-
-const exporter = `import {
-${list}} from '${entry}';
+async function bundleEntry(source) {
+  const names = await exportedNames(source);
+  const list = names.map((name) => `  ${name},\n`).join('');
+  const file = basename(source, '.ts');
+  const exporter = `import {
+${list}} from '${source}';
 
 module.exports = {
 ${list}};
 Object.defineProperty(module.exports, '__esModule', { value: true });
 `;
-await build({
-  ...settings,
-  stdin: {
-    contents: exporter,
-    sourcefile: 'exports.js',
-    resolveDir: '.',
-  },
-  logOverride: { 'commonjs-variable-in-esm': 'silent' },
-  outfile: 'dist/index.js',
-  format: 'cjs',
-  sourcemap: true,
-  sourcesContent: false,
-  minifyWhitespace: true,
-  lineLimit: 100,
-});
-
-const body = `import { createRequire } from 'node:module';
+  await build({
+    ...settings,
+    stdin: {
+      contents: exporter,
+      sourcefile: 'exports.js',
+      resolveDir: '.',
+    },
+    logOverride: { 'commonjs-variable-in-esm': 'silent' },
+    outfile: `dist/${file}.js`,
+    format: 'cjs',
+    sourcemap: true,
+    sourcesContent: false,
+    minifyWhitespace: true,
+    lineLimit: 100,
+  });
+  const body = `import { createRequire } from 'node:module';
 
 export const {
-${list}} = createRequire(import.meta.url)('./index.js');
+${list}} = createRequire(import.meta.url)('./${file}.js');
 `;
-writeFileSync('dist/index.mjs', names.length > 0 ? body : 'export {};\n');
-writeFileSync('dist/index.d.mts', "export * from './index.js';\n");
+  writeFileSync(`dist/${file}.mjs`, names.length > 0 ? body : 'export {};\n');
+  writeFileSync(`dist/${file}.d.mts`, `export * from './${file}.js';\n`);
+}
+
+const { exports } = JSON.parse(readFileSync('package.json', 'utf8'));
+for (const { '@sock/source': source } of Object.values(exports)) {
+  if (source !== undefined) await bundleEntry(source);
+}

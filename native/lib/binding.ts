@@ -226,6 +226,7 @@ export interface Binding {
   ): (number | string)[] | number;
 
   count(counter: number, by: number): void;
+  countDuration(cell: number, us: number): void;
   readCounters(values: Float64Array): void;
   countRetransmits(on: boolean): void;
   readTraffic(slot: number, generation: number): number;

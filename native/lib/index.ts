@@ -26,9 +26,11 @@ export {
   wordsPerSlot,
 } from './constants.js';
 export { Countdown } from './countdown.js';
-export { count, countRetransmits, readCounters } from './counters.js';
+export { count, countDuration, countRetransmits, readCounters, readDurations } from './counters.js';
 export type { Circumstances } from './describe.js';
 export { describeError, formatEndpoint } from './describe.js';
+export type { DurationCounts, DurationName, Outcome } from './duration-cells.js';
+export { durationBounds, durationNames, outcomes } from './duration-cells.js';
 export type { Borrower, Explain, Parts, Traffic, Waiters, Watcher } from './endpoint.js';
 export { checkWatcher, Endpoint } from './endpoint.js';
 export { closeDescriptorWhenForgotten, closeWhenForgotten, notForgotten } from './forgotten.js';

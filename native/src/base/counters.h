@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <tuple>
 
 namespace sock {
 
@@ -41,7 +42,11 @@ enum class Counter : uint8_t {
   kCount,
 };
 
-using CounterValues = std::array<uint64_t, static_cast<size_t>(Counter::kCount)>;
+// Behind the counters: of each kind of duration and outcome, for each bucket how many fell into it
+// and their sum in microseconds. lib/duration-cells.ts alone knows which cell is which.
+inline constexpr size_t kDurationCells = 4 * 2 * 16 * 2;
+
+using CounterValues = std::array<uint64_t, static_cast<size_t>(Counter::kCount) + kDurationCells>;
 
 // The counts of one thread, which alone may add. Any thread may read.
 class Counters {
@@ -52,10 +57,12 @@ class Counters {
   Counters(const Counters&) = delete;
   Counters& operator=(const Counters&) = delete;
 
-  // Not an atomic addition: nobody else writes.
-  void add(Counter counter, uint64_t by = 1) {
-    std::atomic<uint64_t>& value = values_[static_cast<size_t>(counter)];
-    value.store(value.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+  void add(Counter counter, uint64_t by = 1) { add_at(static_cast<size_t>(counter), by); }
+
+  // `cell` is that of the number in a bucket; its sum is the next one.
+  void add_duration(size_t cell, uint64_t us) {
+    add_at(static_cast<size_t>(Counter::kCount) + cell, 1);
+    add_at(static_cast<size_t>(Counter::kCount) + cell + 1, us);
   }
 
   void add_to(CounterValues& sum) const {
@@ -63,8 +70,14 @@ class Counters {
   }
 
  private:
+  // Not an atomic addition: nobody else writes.
+  void add_at(size_t index, uint64_t by) {
+    std::atomic<uint64_t>& value = values_[index];
+    value.store(value.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+  }
+
   // Lines of its own, or the counting of one thread would slow down another.
-  alignas(64) std::array<std::atomic<uint64_t>, static_cast<size_t>(Counter::kCount)> values_{};
+  alignas(64) std::array<std::atomic<uint64_t>, std::tuple_size_v<CounterValues>> values_{};
 };
 
 // Of all threads, those that have ended included. Not a moment's picture: others go on counting.

@@ -21,7 +21,19 @@ napi_value js_count(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// readCounters(values): the sums over all threads, in the places that lib/constants.ts names.
+// countDuration(cell, us): one more in a bucket, and how long it took.
+napi_value js_count_duration(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  const int32_t cell = args.int32(0);
+  const double us = args.number(1);
+  if (cell < 0 || cell % 2 != 0 || cell >= static_cast<int32_t>(kDurationCells)) return nullptr;
+  if (!(us >= 0)) return nullptr;
+  args.context().reactor().counters().add_duration(cell, static_cast<uint64_t>(us));
+  return nullptr;
+}
+
+// readCounters(values): the sums over all threads, in the places that lib/constants.ts names, then
+// the durations.
 napi_value js_read_counters(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   const std::span<double> target = args.doubles(0);
@@ -51,6 +63,7 @@ napi_value js_read_traffic(napi_env env, napi_callback_info info) {
 
 void install_counters(Installer& installer) {
   installer.add("count", js_count);
+  installer.add("countDuration", js_count_duration);
   installer.add("readCounters", js_read_counters);
   installer.add("countRetransmits", js_count_retransmits);
   installer.add("readTraffic", js_read_traffic);

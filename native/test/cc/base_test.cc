@@ -1,5 +1,7 @@
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <memory>
 #include <thread>
@@ -89,6 +91,28 @@ TEST_CASE("counters are summed over threads, those that have ended included") {
   Counters here;
   here.add(Counter::kCloses, 5);
   CHECK(closes() - before == kThreads * kTimes + 5);
+}
+
+TEST_CASE("durations are summed as the counters are, each cell apart") {
+  const auto cells = [] {
+    const CounterValues sum = sum_of_counters();
+    std::array<uint64_t, kDurationCells> durations{};
+    std::copy_n(sum.end() - kDurationCells, kDurationCells, durations.begin());
+    return durations;
+  };
+  std::array<uint64_t, kDurationCells> expected = cells();
+  std::thread([] {
+    Counters ended;
+    ended.add_duration(0, 40);
+  }).join();
+  Counters here;
+  here.add_duration(0, 2);
+  here.add_duration(kDurationCells - 2, 7);
+  expected[0] += 2;
+  expected[1] += 42;
+  expected[kDurationCells - 2] += 1;
+  expected[kDurationCells - 1] += 7;
+  CHECK(cells() == expected);
 }
 
 }  // namespace sock

@@ -3,26 +3,31 @@ import type { CloseEvent, ConnectErrorEvent, ConnectEvent, ConnectionEvent } fro
 
 /** A connection was accepted. */
 export interface AcceptedRecord extends ConnectionEvent {
+  /** Tells it from the other records. */
   readonly type: 'accepted';
 }
 
 /** A connection was made from this side. */
 export interface ConnectedRecord extends ConnectEvent {
+  /** Tells it from the other records. */
   readonly type: 'connected';
 }
 
 /** An attempt at one address failed, or was given up. */
 export interface ConnectFailedRecord extends ConnectErrorEvent {
+  /** Tells it from the other records. */
   readonly type: 'connect-failed';
 }
 
 /** A connection was closed, or its descriptor given away. */
 export interface ClosedRecord extends CloseEvent {
+  /** Tells it from the other records. */
   readonly type: 'closed';
 }
 
 /** A lookup took longer than it was allowed to. */
 export interface DnsTimeoutRecord {
+  /** Tells it from the other records. */
   readonly type: 'dns-timeout';
   /** When, in milliseconds of `monotonicMs()`. */
   readonly time: number;
@@ -32,6 +37,7 @@ export interface DnsTimeoutRecord {
 
 /** A wait of a poll has found something. */
 export interface PollWakeupRecord {
+  /** Tells it from the other records. */
   readonly type: 'poll-wakeup';
   /** When, in milliseconds of `monotonicMs()`. */
   readonly time: number;

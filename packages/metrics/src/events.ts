@@ -17,9 +17,6 @@ import {
 /** What is called with each record. */
 export type EventHandler = (record: EventRecord) => void;
 
-/** What the caller tells of an event: all but its type and time. */
-type Told<T> = Omit<T, 'type' | 'time'>;
-
 // Replaced, never changed: a handler may register and unregister while records are handed out.
 let handlers: readonly EventHandler[] = [];
 
@@ -71,22 +68,22 @@ export const events = Object.freeze({
   },
 
   /** Tells the handlers of a connection that somebody else has accepted. */
-  emitAccept(connection: Told<AcceptedRecord>): void {
+  emitAccept(connection: Omit<AcceptedRecord, 'type' | 'time'>): void {
     handOut({ ...connection, type: 'accepted', time: monotonicMs() });
   },
 
   /** Tells the handlers of a connection that somebody else has made. */
-  emitConnect(connection: Told<ConnectedRecord>): void {
+  emitConnect(connection: Omit<ConnectedRecord, 'type' | 'time'>): void {
     handOut({ ...connection, type: 'connected', time: monotonicMs() });
   },
 
   /** Tells the handlers of a lookup of somebody else's that took too long. */
-  emitDnsTimeout(lookup: Told<DnsTimeoutRecord>): void {
+  emitDnsTimeout(lookup: Omit<DnsTimeoutRecord, 'type' | 'time'>): void {
     handOut({ ...lookup, type: 'dns-timeout', time: monotonicMs() });
   },
 
   /** Tells the handlers of a wait of somebody else's poll. */
-  emitPollWakeup(wakeup: Told<PollWakeupRecord>): void {
+  emitPollWakeup(wakeup: Omit<PollWakeupRecord, 'type' | 'time'>): void {
     handOut({ ...wakeup, type: 'poll-wakeup', time: monotonicMs() });
   },
 });

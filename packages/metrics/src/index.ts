@@ -1,3 +1,4 @@
+export { Duration, type DurationsSnapshot, durations, type Histogram } from './durations.js';
 export type {
   AcceptedRecord,
   ClosedRecord,
@@ -10,3 +11,4 @@ export type {
 export { type EventHandler, events } from './events.js';
 export { type ConsoleLike, type LogCallback, LogLevel, log, type PinoLike } from './log.js';
 export { Metric, type MetricsSnapshot, metrics } from './metrics.js';
+export { type TcpSample, TcpSampler, type TcpSocket } from './tcp-sampler.js';

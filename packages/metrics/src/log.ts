@@ -4,11 +4,17 @@ import { checkFunction, checkOneOf, invalidType } from '@sock/native';
 
 /** How grave a line is; the graver the higher. */
 export const LogLevel = Object.freeze({
+  /** Each step. */
   Trace: 0,
+  /** What helps to find a fault. */
   Debug: 1,
+  /** What is as it should be. */
   Info: 2,
+  /** What may become a fault. */
   Warn: 3,
+  /** What has failed. */
   Error: 4,
+  /** What ends the program. */
   Fatal: 5,
 } as const);
 export type LogLevel = (typeof LogLevel)[keyof typeof LogLevel];
@@ -18,21 +24,33 @@ export type LogCallback = (level: LogLevel, component: string | null, message: s
 
 /** What `console` has. */
 export interface ConsoleLike {
+  /** Each step. */
   trace(message: string): void;
+  /** What helps to find a fault. */
   debug(message: string): void;
+  /** What is as it should be. */
   info(message: string): void;
+  /** What may become a fault. */
   warn(message: string): void;
+  /** What has failed. */
   error(message: string): void;
 }
 
 /** What a logger of `pino` has: a record of fields comes first. */
 export interface PinoLike {
+  /** Each step. */
   trace(fields: object, message: string): void;
+  /** What helps to find a fault. */
   debug(fields: object, message: string): void;
+  /** What is as it should be. */
   info(fields: object, message: string): void;
+  /** What may become a fault. */
   warn(fields: object, message: string): void;
+  /** What has failed. */
   error(fields: object, message: string): void;
+  /** What ends the program. */
   fatal(fields: object, message: string): void;
+  /** What tells it from `console`; it is not called. */
   child(bindings: object): unknown;
 }
 

@@ -10,32 +10,59 @@ import {
 
 /** What is counted. The values are the keys of a snapshot. */
 export const Metric = Object.freeze({
+  /** Connections made from this side. */
   SocketConnectSuccess: 'socket_connect_success',
+  /** Attempts to connect to an address that failed. */
   SocketConnectFailure: 'socket_connect_failure',
+  /** Calls that ended a direction of a connection. */
   SocketShutdownCalls: 'socket_shutdown_calls',
+  /** Lookups asked for. */
   DnsRequestSubmitted: 'dns_request_submitted',
+  /** Lookups that found an answer, in the cache or not. */
   DnsRequestCompleted: 'dns_request_completed',
+  /** Lookups that failed. */
   DnsRequestFailed: 'dns_request_failed',
+  /** Lookups called off. */
   DnsRequestCancelled: 'dns_request_cancelled',
+  /** Lookups that took too long. */
   DnsRequestTimeout: 'dns_request_timeout',
+  /** Waits of polls that have returned. */
   PollWakeups: 'poll_wakeups',
+  /** Events that polls have returned. */
   PollEventsDispatched: 'poll_events_dispatched',
+  /** Connections taken into pools. */
   PoolConnectionsAdded: 'pool_connections_added',
+  /** Connections that have left pools. */
   PoolConnectionsRemoved: 'pool_connections_removed',
+  /** Connections of pools that were used again. */
   PoolConnectionsReused: 'pool_connections_reused',
+  /** Connections accepted. */
   Accepts: 'accepts',
+  /** Connections accepted and closed at once, by a limit. */
   AcceptRejects: 'accept_rejects',
+  /** Sockets closed. */
   Closes: 'closes',
+  /** Bytes received from the kernel. */
   BytesReceived: 'bytes_received',
+  /** Bytes that the kernel took. */
   BytesSent: 'bytes_sent',
+  /** Datagrams received. */
   DatagramsReceived: 'datagrams_received',
+  /** Datagrams sent. */
   DatagramsSent: 'datagrams_sent',
+  /** TLS handshakes done. */
   TlsHandshakes: 'tls_handshakes',
+  /** TLS handshakes that failed. */
   TlsHandshakeFailures: 'tls_handshake_failures',
+  /** TLS handshakes that resumed a session. */
   TlsResumptions: 'tls_resumptions',
+  /** Connections that reconnecting sockets have made again. */
   Reconnects: 'reconnects',
+  /** Timers of polls that have fired. */
   TimersFired: 'timers_fired',
+  /** Requests that io_uring has completed. */
   IoUringCompletions: 'io_uring_completions',
+  /** TCP segments sent again, of connections closed. */
   TcpRetransmits: 'tcp_retransmits',
 } as const satisfies Record<string, CounterName>);
 export type Metric = (typeof Metric)[keyof typeof Metric];
