@@ -11,6 +11,8 @@ module.exports = {
   modulePathIgnorePatterns: ['<rootDir>/.*/(dist|build|build-[a-z]+)/'],
   testEnvironmentOptions: { customExportConditions: ['@sock/source', 'node', 'node-addons'] },
   transform: { '^.+\\.ts$': ['ts-jest', { tsconfig: '<rootDir>/tsconfig.test.json' }] },
+  // Jest would leave one processor to itself, half of a small machine.
+  maxWorkers: '100%',
   // For what hangs only: a machine that does much else may need long for what is quick elsewhere.
   testTimeout: 60_000,
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },

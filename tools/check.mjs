@@ -150,8 +150,8 @@ function sanitizedJest() {
 
   const runtime = output(env.CXX ?? 'c++', ['-print-file-name=libasan.so']).trim();
   if (!isAbsolute(runtime)) throw new Error('the compiler has no libasan.so');
-  // Not of the addon, or nothing that other tests do not do: the house rules, and the bench.
-  const others = ['/node_modules/', '<rootDir>/tools/tidy/', '<rootDir>/tools/bench/'];
+  // Not of the addon, or nothing that other tests do not do: the tools.
+  const others = ['/node_modules/', '<rootDir>/tools/'];
   return jest(['--testPathIgnorePatterns', ...others], {
     SOCK_NATIVE_PATH: join(native, folder, 'Debug', 'sock_native.node'),
     LD_PRELOAD: runtime,

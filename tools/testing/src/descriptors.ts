@@ -23,7 +23,7 @@ export function openSockets(): number {
 /**
  * Waits until no more sockets are open than before; those of the last turn may still be closing.
  */
-export async function expectSockets(count: number, limitMs = 2_000): Promise<void> {
+export async function expectSockets(count: number, limitMs = 10_000): Promise<void> {
   try {
     await until(limitMs, () => openSockets() <= count);
   } catch {
