@@ -120,6 +120,7 @@ enum load_option {
   OPTION_RATE,
   OPTION_SERVER_PID,
   OPTION_EVICT,
+  OPTION_RESUME,
 };
 
 static const struct option kOptions[] = {
@@ -134,6 +135,7 @@ static const struct option kOptions[] = {
     {"rate", required_argument, NULL, OPTION_RATE},
     {"server-pid", required_argument, NULL, OPTION_SERVER_PID},
     {"evict", required_argument, NULL, OPTION_EVICT},
+    {"resume", no_argument, NULL, OPTION_RESUME},
     {NULL, 0, NULL, 0},
 };
 
@@ -182,6 +184,9 @@ static void parse_options(struct load* load, int argc, char** argv) {
       case OPTION_EVICT:
         load->evict = optarg;
         break;
+      case OPTION_RESUME:
+        load->resume = true;
+        break;
       default:
         die_usage("load MODE [options], see README.md");
     }
@@ -197,14 +202,8 @@ int main(int argc, char** argv) {
   raise_open_files();
   // The default slack of 50 us would blur every paced start.
   if (prctl(PR_SET_TIMERSLACK, 1) != 0) die("PR_SET_TIMERSLACK");
-  const char* mode = argv[optind];
-  if (strcmp(mode, "echo") == 0) return run_echo(&load);
-  if (strcmp(mode, "http") == 0) return run_http(&load);
-  if (strcmp(mode, "connect") == 0) return run_connect(&load);
-  if (strcmp(mode, "file") == 0) return run_file(&load);
-  if (strcmp(mode, "idle") == 0) return run_idle(&load);
-  if (strcmp(mode, "udp-echo") == 0) return run_udp_echo(&load);
-  if (strcmp(mode, "udp-send") == 0) return run_udp_send(&load);
-  if (strcmp(mode, "udp-receive") == 0) return run_udp_receive(&load);
+  for (const struct mode* mode = kModes; mode->name != NULL; mode++) {
+    if (strcmp(mode->name, argv[optind]) == 0) return mode->run(&load);
+  }
   die_usage("unknown mode");
 }

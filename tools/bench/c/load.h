@@ -11,9 +11,17 @@ struct load {
   size_t size;        // bytes of one message
   size_t pipeline;    // messages written together
   const char* evict;  // a file that is taken out of the cache before each time it is asked for
+  bool resume;        // every handshake of TLS but a slot's first one
   double rate;        // operations per second over all connections, 0 = as fast as answers come
   struct window window;
 };
+
+// What a program can do, the last one without a name.
+struct mode {
+  const char* name;
+  int (*run)(struct load* load);
+};
+extern const struct mode kModes[];
 
 // Hands out the moments at which paced work is due, and the connections that are free to do it.
 struct pacer {

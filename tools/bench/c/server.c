@@ -17,11 +17,13 @@
 #define EVENTS_MAX 1024
 #define WORKERS_MAX 64
 #define BACKLOG 4096
+#define SIZE_BYTES_MAX (1u << 30)
 
 struct settings {
   const struct workload* workload;
   const char* path;
   const char* file;
+  const char* identity;
   size_t upstream;
   size_t workers;
   size_t frame_size;
@@ -29,28 +31,20 @@ struct settings {
   bool uring;
 };
 
-static const struct workload* const kWorkloads[] = {
-    &kEcho,  &kPipeline, &kIdle,    &kConnect,     &kSendfile,
-    &kRelay, &kUdpEcho,  &kUdpSend, &kUdpSendEach, &kUdpReceive};
-
 static const struct workload* find_workload(const char* name) {
-  for (size_t i = 0; i < sizeof kWorkloads / sizeof *kWorkloads; i++) {
-    if (strcmp(kWorkloads[i]->name, name) == 0) return kWorkloads[i];
+  for (const struct workload* const* each = kWorkloads; *each != NULL; each++) {
+    if (strcmp((*each)->name, name) == 0) return *each;
   }
-  die_usage("--workload is echo, pipeline, connect, idle, sendfile, relay or udp-...");
+  die_usage("--workload is one of those in README.md");
 }
 
 static void parse_options(struct settings* settings, int argc, char** argv) {
   static const struct option options[] = {
-      {"workload", required_argument, NULL, 'l'},
-      {"path", required_argument, NULL, 'p'},
-      {"workers", required_argument, NULL, 'w'},
-      {"size", required_argument, NULL, 's'},
-      {"gather", no_argument, NULL, 'g'},
-      {"file", required_argument, NULL, 'f'},
-      {"upstream", required_argument, NULL, 'u'},
-      {"uring", no_argument, NULL, 'r'},
-      {NULL, 0, NULL, 0},
+      {"workload", required_argument, NULL, 'l'}, {"path", required_argument, NULL, 'p'},
+      {"workers", required_argument, NULL, 'w'},  {"size", required_argument, NULL, 's'},
+      {"gather", no_argument, NULL, 'g'},         {"file", required_argument, NULL, 'f'},
+      {"upstream", required_argument, NULL, 'u'}, {"identity", required_argument, NULL, 'i'},
+      {"uring", no_argument, NULL, 'r'},          {NULL, 0, NULL, 0},
   };
   int option;
   while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -65,7 +59,7 @@ static void parse_options(struct settings* settings, int argc, char** argv) {
         settings->workers = parse_size("--workers", optarg, 1, WORKERS_MAX);
         break;
       case 's':
-        settings->frame_size = parse_size("--size", optarg, 1, READ_SIZE / 2);
+        settings->frame_size = parse_size("--size", optarg, 1, SIZE_BYTES_MAX);
         break;
       case 'g':
         settings->gather = true;
@@ -75,6 +69,9 @@ static void parse_options(struct settings* settings, int argc, char** argv) {
         break;
       case 'f':
         settings->file = optarg;
+        break;
+      case 'i':
+        settings->identity = optarg;
         break;
       case 'u':
         settings->upstream = parse_size("--upstream", optarg, 1, 65535);
@@ -167,6 +164,7 @@ static void run_worker(const struct settings* settings, int listener, struct cou
                           .carries = must_calloc(files, sizeof(struct carry*)),
                           .states = must_calloc(files, sizeof(void*)),
                           .file = settings->file,
+                          .identity = settings->identity,
                           .upstream = settings->upstream};
   if (settings->uring) {
     serve_by_ring(&worker, first, settings->workers);
@@ -189,8 +187,8 @@ static pid_t fork_worker(const struct settings* settings, int listener, struct c
   _exit(0);
 }
 
-int main(int argc, char** argv) {
-  struct settings settings = {.workload = &kEcho, .workers = 1, .frame_size = 64};
+int run_server(int argc, char** argv) {
+  struct settings settings = {.workload = kWorkloads[0], .workers = 1, .frame_size = 64};
   parse_options(&settings, argc, argv);
   struct counters* counters = mmap(NULL, sizeof(struct counters) * WORKERS_MAX,
                                    PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

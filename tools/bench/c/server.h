@@ -37,6 +37,7 @@ struct worker {
   struct carry** carries;     // by fd
   void** states;              // by fd, of the workloads that follow
   const char* file;           // what sendfile sends
+  const char* identity;       // of TLS: a PEM file of a key and its certificate
   size_t upstream;            // the port that relay connects to
   size_t accept_batch;
   size_t full_batches;
@@ -47,6 +48,11 @@ struct workload {
   void (*on_listener)(struct worker* worker);
   void (*on_socket)(struct worker* worker, int fd, uint32_t events);
 };
+
+// What a program serves, NULL at the end; the first one unless --workload says otherwise.
+extern const struct workload* const kWorkloads[];
+// Until stdin ends.
+int run_server(int argc, char** argv);
 
 // Answers the lines on stdin that every contender understands. False at the end of stdin.
 bool run_commands(struct counters* counters, size_t workers);
@@ -59,6 +65,11 @@ extern const struct workload kIdle;
 extern const struct workload kConnect;
 extern const struct workload kSendfile;
 extern const struct workload kRelay;
+// Level-triggered: whether TLS holds bytes back is not the kernel's to know.
+extern const struct workload kTlsEcho;
+extern const struct workload kTlsIdle;
+extern const struct workload kTlsConnect;
+extern const struct workload kTlsBulk;
 // Datagrams have no connections: all of them come to the listener.
 extern const struct workload kUdpEcho;
 extern const struct workload kUdpSend;

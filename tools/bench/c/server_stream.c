@@ -148,6 +148,7 @@ static bool answer_frames(struct worker* worker, int fd, const uint8_t* bytes, s
 
 static void pipeline(struct worker* worker, int fd, uint32_t events) {
   static uint8_t buffer[READ_SIZE];
+  if (worker->frame_size > READ_SIZE / 2) die_usage("--size is too large for pipeline");
   if (blocked(worker, fd)) return;
   for (;;) {
     size_t carried = take_carry(worker, fd, buffer);

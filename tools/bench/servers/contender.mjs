@@ -23,6 +23,7 @@ export function readOptions() {
       path: { type: 'string' },
       file: { type: 'string' },
       upstream: { type: 'string' },
+      identity: { type: 'string' },
     },
   });
   return { ...values, size: Number(values.size), workers: Number(values.workers) };

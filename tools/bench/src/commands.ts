@@ -1,10 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { identityFile, type KeyKind } from './identity.js';
 import type { Contender, Runtime, Workload } from './workloads.js';
 
 const ROOT = join(__dirname, '..');
 export const LOAD_PROGRAM = join(ROOT, 'build/load');
+/** Only where the headers of OpenSSL are. */
+export const TLS_LOAD_PROGRAM = join(ROOT, 'build/load_tls');
 const SERVER_PROGRAM = join(ROOT, 'build/server');
 
 /** A C server that sends a file to whoever asks, for a relay to pass on. */
@@ -36,11 +39,12 @@ export function isInstalled(runtime: Runtime): boolean {
  */
 const STEADY_YOUNG_GENERATION = '--max-semi-space-size=1';
 
-function program(runtime: Runtime, isIdle: boolean, isDatagrams: boolean): string[] {
-  const name = isDatagrams ? `${runtime}-udp` : runtime;
+function program(runtime: Runtime, isIdle: boolean, layer: 'tcp' | 'udp' | 'tls'): string[] {
+  const name = layer === 'tcp' ? runtime : `${runtime}-${layer}`;
   switch (runtime) {
     case 'c':
-      return [SERVER_PROGRAM];
+      if (layer !== 'tls') return [SERVER_PROGRAM];
+      return [process.execPath, join(ROOT, 'servers/c-tls.mjs')];
     case 'bun':
       return [bunProgram() ?? 'bun', join(ROOT, `servers/${name}.mjs`)];
     case 'node':
@@ -68,6 +72,15 @@ export interface Surroundings {
   readonly upstreamPort?: number;
 }
 
+function layerOf(workload: Workload): 'tcp' | 'udp' | 'tls' {
+  if (keyOf(workload) !== undefined) return 'tls';
+  return workload.kind === 'load' && workload.mode.startsWith('udp') ? 'udp' : 'tcp';
+}
+
+function keyOf(workload: Workload): KeyKind | undefined {
+  return workload.kind === 'load' || workload.kind === 'idle' ? workload.key : undefined;
+}
+
 export function serverCommand(
   contender: Contender,
   workload: Workload,
@@ -86,8 +99,9 @@ export function serverCommand(
   } else if (contender.variant !== undefined) {
     options.push('--variant', contender.variant);
   }
-  const isDatagrams = workload.kind === 'load' && workload.mode.startsWith('udp');
-  return [...program(contender.runtime, workload.kind === 'idle', isDatagrams), ...options];
+  const key = keyOf(workload);
+  if (key !== undefined) options.push('--identity', identityFile(key));
+  return [...program(contender.runtime, workload.kind === 'idle', layerOf(workload)), ...options];
 }
 
 /** The processors of the two sides, as taskset wants them. */

@@ -11,6 +11,7 @@ import {
   pinned,
   type Surroundings,
   serverCommand,
+  TLS_LOAD_PROGRAM,
   upstreamCommand,
 } from './commands.js';
 import { LineProcess } from './line-process.js';
@@ -67,7 +68,8 @@ function loadCommand(
   options: string[],
 ): string[] {
   const target = path !== undefined ? ['--path', path] : ['--port', String(ready.port)];
-  return [LOAD_PROGRAM, ...target, ...options, mode];
+  const program = mode.startsWith('tls') ? TLS_LOAD_PROGRAM : LOAD_PROGRAM;
+  return [program, ...target, ...options, mode];
 }
 
 function loadOptions(
@@ -77,10 +79,12 @@ function loadOptions(
   { file }: Surroundings,
 ): string[] {
   const evicted = workload.isCold === true && file !== undefined ? ['--evict', file] : [];
+  const rate = settings.rate === 0 ? (workload.rate ?? 0) : settings.rate;
   return [
     ...evicted,
+    ...(workload.isResumed === true ? ['--resume'] : []),
     ...['--connections', String(workload.connections), '--size', String(workload.size)],
-    ...['--pipeline', String(workload.pipeline), '--rate', String(settings.rate)],
+    ...['--pipeline', String(workload.pipeline), '--rate', String(rate)],
     ...['--seconds', String(settings.seconds), '--warmup', String(settings.warmup)],
     ...ready.pids.flatMap((pid) => ['--server-pid', String(pid)]),
   ];
@@ -152,7 +156,7 @@ async function sampleIdle(
   const command = serverCommand(contender, workload);
   await using server = new LineProcess(pinned(command, settings.placement?.server));
   const ready = await server.next(readReady, ANSWER_TIMEOUT_MS);
-  const load = loadCommand('idle', ready, undefined, []);
+  const load = loadCommand(workload.key === undefined ? 'idle' : 'tls-idle', ready, undefined, []);
   await using client = new LineProcess(pinned(load, settings.placement?.load));
   const pid = ready.pids[0] ?? 0;
   const before = await residentWith(workload.from, server, client, pid);

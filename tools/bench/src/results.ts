@@ -1,7 +1,7 @@
 import type { Machine } from './machine.js';
 import type { Sample } from './measure.js';
 import type { ContenderRecord, WorkloadRecord } from './rounds.js';
-import { median, pairedRatio, type Summary, summarize } from './statistics.js';
+import { median, pairedDifference, pairedRatio, type Summary, summarize } from './statistics.js';
 import type { Bar, Workload } from './workloads.js';
 
 export interface Row {
@@ -79,7 +79,9 @@ function describeBar(bar: Bar, workload: Workload): string {
   const limit =
     bar.against === undefined
       ? `${bar.limit} ${workload.unit}`
-      : `${bar.limit} × ${label(bar.against)}`;
+      : bar.isBeyond === true
+        ? `${label(bar.against)} + ${bar.limit} ${workload.unit}`
+        : `${Number(bar.limit.toFixed(2))} × ${label(bar.against)}`;
   return `${label(bar.contender)} ${sign} ${limit}`;
 }
 
@@ -93,7 +95,8 @@ export function judge(bar: Bar, { workload, records }: WorkloadRecord): BarResul
     const figures = present(values(subject));
     measured = figures.length === 0 ? null : summarize(figures);
   } else if (subject !== undefined && other !== undefined) {
-    measured = pairedRatio(values(subject), values(other));
+    const combine = bar.isBeyond === true ? pairedDifference : pairedRatio;
+    measured = combine(values(subject), values(other));
   }
   if (measured === null) return { text, measured, verdict: 'not measured' };
   const met = bar.strict === true ? measured.median < bar.limit : measured.median <= bar.limit;

@@ -1,7 +1,9 @@
 import { BREAKER_WORKLOADS } from './breaker-workloads.js';
+import type { KeyKind } from './identity.js';
 import { LOOKUP_WORKLOADS, type LookupWorkload } from './lookup-workloads.js';
 import { POLL_COST_WORKLOADS } from './poll-cost-workloads.js';
 import type { ScriptWorkload } from './script.js';
+import { TLS_WORKLOADS } from './tls-workloads.js';
 
 /** What runs a contender: our C servers, Node with its own `net`, Bun, or Node with @sock/core. */
 export type Runtime = 'c' | 'node' | 'bun' | 'sock' | 'poll';
@@ -19,8 +21,10 @@ export interface Contender {
 /** A promise the project made: `contender` stays at or below `limit`. */
 export interface Bar {
   readonly contender: string;
-  /** The limit is a multiple of this contender's figure; absent, it is in the workload's unit. */
+  /** The limit is measured by this contender's figure; absent, it is in the workload's unit. */
   readonly against?: string;
+  /** The limit is in the workload's unit, on top of `against`. Default: a multiple of it. */
+  readonly isBeyond?: boolean;
   readonly limit: number;
   /** The limit itself does not do: "below", "under half". */
   readonly strict?: boolean;
@@ -32,6 +36,8 @@ interface WorkloadBase {
   readonly unit: string;
   readonly contenders: readonly Contender[];
   readonly bars: readonly Bar[];
+  /** TLS is spoken, with a server that has such a key. */
+  readonly key?: KeyKind;
 }
 
 /**
@@ -40,7 +46,17 @@ interface WorkloadBase {
  */
 export interface LoadWorkload extends WorkloadBase {
   readonly kind: 'load';
-  readonly mode: 'echo' | 'http' | 'connect' | 'file' | 'udp-echo' | 'udp-send' | 'udp-receive';
+  readonly mode:
+    | 'echo'
+    | 'http'
+    | 'connect'
+    | 'file'
+    | 'udp-echo'
+    | 'udp-send'
+    | 'udp-receive'
+    | 'tls-echo'
+    | 'tls-connect'
+    | 'tls-bulk';
   readonly connections: number;
   readonly size: number;
   readonly pipeline: number;
@@ -53,6 +69,10 @@ export interface LoadWorkload extends WorkloadBase {
   readonly isCold?: boolean;
   /** The file comes from a C server behind the one that is measured. */
   readonly isRelayed?: boolean;
+  /** Every handshake of TLS resumes a session, but the first ones. */
+  readonly isResumed?: boolean;
+  /** Operations per second offered, where the run does not say otherwise. */
+  readonly rate?: number;
 }
 
 /** Connections that do nothing; the figure is resident memory of the server for one more. */
@@ -414,6 +434,7 @@ export const WORKLOADS: readonly Workload[] = [
     contenders: everyone('idle'),
     bars: [{ contender: 'sock', limit: 1024 }],
   },
+  ...TLS_WORKLOADS,
   ...POLL_WORKLOADS,
   ...POLL_COST_WORKLOADS,
   ...LOOKUP_WORKLOADS,
@@ -433,7 +454,8 @@ export const WORKLOADS: readonly Workload[] = [
 /** The same work in the small: enough to see that every echo comes back right. */
 export function shrink(workload: Workload): Workload {
   if (workload.kind === 'load') {
-    const size = workload.mode === 'file' ? 2 ** 22 : workload.size;
+    const isLong = workload.mode === 'file' || workload.mode === 'tls-bulk';
+    const size = isLong ? 2 ** 22 : workload.size;
     return { ...workload, size, connections: Math.min(workload.connections, 8) };
   }
   if (workload.kind === 'idle') return { ...workload, from: 20, to: 40 };
