@@ -126,6 +126,7 @@ void Context::on_cleanup(napi_async_cleanup_hook_handle, void* data) {
   self->waiter_.reset();
   self->resolvers_.clear();
   self->loader_.reset();
+  self->handshake_threads_.reset();
   self->polls_.close_all();
   self->notifiers_.close_all();
   self->rings_.abandon_all();
@@ -307,6 +308,7 @@ void Context::turn(std::span<const reactor::Event> events) {
   take_deadlines();
   take_answers();
   take_loaded();
+  take_handshakes();
   run_relays();
   deliver_all();
   control_[kInTurn] = 0;

@@ -34,6 +34,7 @@
 #include "reactor/reactor.h"
 #include "sys/datagram_calls.h"
 #include "sys/unix_path.h"
+#include "tls/handshake_threads.h"
 
 namespace sock::binding {
 
@@ -141,6 +142,7 @@ class Context {
   bool others_wait();
   // Started by its first use.
   net::FileLoader& loader();
+  tls::HandshakeThreads& handshake_threads();
   std::unordered_map<uint32_t, std::unique_ptr<net::FileSender>>& files() { return files_; }
   // From now on a relay has the bytes of both; returns its id.
   uint32_t join(reactor::Source& first, reactor::Source& second);
@@ -169,6 +171,7 @@ class Context {
   void take_deadlines();
   void take_answers();
   void take_loaded();
+  void take_handshakes();
   void schedule_relay(uint32_t id);
   void run_relays();
   dns::Resolver* add_pool(uint32_t pool, const dns::Limits& limits);
@@ -213,7 +216,8 @@ class Context {
   };
   uint32_t last_task_ = 0;
   std::unordered_map<uint32_t, std::unique_ptr<net::FileSender>> files_;
-  std::deque<net::Loaded> loaded_;  // taken from the loader, not yet recorded
+  std::deque<net::Loaded> loaded_;      // taken from the loader, not yet recorded
+  std::deque<reactor::Token> stepped_;  // taken from the threads, not yet recorded
   std::unordered_map<uint32_t, Joined> relays_;
   std::vector<uint32_t> due_relays_;  // to be looked at in this turn, or the next
 
@@ -229,6 +233,7 @@ class Context {
   std::unordered_map<uint32_t, std::unique_ptr<dns::Resolver>> resolvers_;
   uint32_t last_pool_ = kDefaultPool;
   std::unique_ptr<net::FileLoader> loader_;
+  std::unique_ptr<tls::HandshakeThreads> handshake_threads_;
   std::unique_ptr<Waiter> waiter_;
 };
 

@@ -153,15 +153,19 @@ napi_value js_session(napi_env env, napi_callback_info info) {
 }
 
 // tlsHandshake(index, generation, wait) -> 0 once it is done, or a negative errno: -EAGAIN, -EPROTO
-// when tlsFailure tells why.
+// when tlsFailure tells why. With `wait` a thread may make the step, -EINPROGRESS: then a record
+// kReadable comes when it has.
 napi_value js_handshake(napi_env env, napi_callback_info info) {
   const Args<3> args(env, info);
   reactor::Source* source = source_of(args);
   tls::Engine* engine = engine_of(source);
   if (engine == nullptr) return to_js(env, -EBADF);
   reactor::Reactor& reactor = args.context().reactor();
-  const sys::IoResult told =
-      net::note_stepped(reactor, *source, engine->handshake(), args.boolean(2));
+  const bool wait = args.boolean(2);
+  const sys::IoResult step =
+      wait ? engine->handshake(args.context().handshake_threads(), source->token)
+           : engine->handshake();
+  const sys::IoResult told = net::note_stepped(reactor, *source, step, wait);
   // What came behind the last message is here, and no event tells of it.
   if (told == 0) source->set(reactor::flag::kReadable);
   if (told == 0 && engine->holds_input()) source->set(reactor::flag::kUnread);
@@ -234,6 +238,28 @@ napi_value js_peer_certificate(napi_env env, napi_callback_info info) {
 }
 
 }  // namespace
+
+tls::HandshakeThreads& Context::handshake_threads() {
+  if (handshake_threads_ == nullptr) {
+    const auto wake = [](void* handle) { uv_async_send(static_cast<uv_async_t*>(handle)); };
+    handshake_threads_ = std::make_unique<tls::HandshakeThreads>(wake, &wakeup_);
+  }
+  return *handshake_threads_;
+}
+
+void Context::take_handshakes() {
+  if (handshake_threads_ == nullptr) return;
+  for (const reactor::Token& owner : handshake_threads_->take()) stepped_.push_back(owner);
+  while (!stepped_.empty() && record_count_ < kRecordsMax) {
+    reactor::Source* source = reactor_->slots().find(stepped_.front());
+    if (source != nullptr) {
+      engine_of(source)->take_back();
+      record(source->token.index, static_cast<int32_t>(Record::kReadable), 0, 0);
+    }
+    stepped_.pop_front();
+  }
+  if (!stepped_.empty()) uv_async_send(&wakeup_);
+}
 
 void install_tls(Installer& installer) {
   installer.add("tlsIsAvailable", js_is_available);

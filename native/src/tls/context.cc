@@ -45,6 +45,16 @@ bool use_identity(SSL_CTX* context, const Identity& identity, Refusal& refusal) 
   return true;
 }
 
+// Those that OpenSSL has written by hand for each processor: tens of microseconds. All others take
+// up to several milliseconds.
+bool signs_quickly(const EVP_PKEY* key) {
+  if (EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519) return true;
+  std::array<char, 32> curve{};
+  return EVP_PKEY_get_base_id(key) == EVP_PKEY_EC &&
+         EVP_PKEY_get_group_name(key, curve.data(), curve.size(), nullptr) == 1 &&
+         std::string_view(curve.data()) == "prime256v1";
+}
+
 SessionScope session_scope_of(const Settings& settings) {
   std::string terms = std::to_string(settings.verify_mode);
   const SystemRoots& roots = settings.system_roots;
@@ -132,6 +142,7 @@ bool Context::load(const Settings& settings, Refusal& refusal) {
   protocols_ = settings.protocols;
   trusted_ = make_store(settings, refusal);
   if (trusted_ == nullptr) return false;
+  is_slow_ = settings.verify_mode != SSL_VERIFY_NONE;
   context_ = make(settings, refusal);
   if (context_ == nullptr || !add_identities(settings, refusal)) return false;
   if (protocols_.empty() || role_ == Role::kServer) return true;
@@ -144,14 +155,20 @@ bool Context::load(const Settings& settings, Refusal& refusal) {
   return true;
 }
 
+bool Context::add_identity(SSL_CTX* context, const Identity& identity, Refusal& refusal) {
+  if (!use_identity(context, identity, refusal)) return false;
+  is_slow_ = is_slow_ || !signs_quickly(SSL_CTX_get0_privatekey(context));
+  return true;
+}
+
 bool Context::add_identities(const Settings& settings, Refusal& refusal) {
   for (const Identity& identity : settings.identities) {
     if (identity.hostname.empty()) {
-      if (!use_identity(context_.get(), identity, refusal)) return false;
+      if (!add_identity(context_.get(), identity, refusal)) return false;
       continue;
     }
     SslContextPtr own = make(settings, refusal);
-    if (own == nullptr || !use_identity(own.get(), identity, refusal)) return false;
+    if (own == nullptr || !add_identity(own.get(), identity, refusal)) return false;
     by_hostname_[lower(identity.hostname)] = std::move(own);
   }
   if (!by_hostname_.empty()) {

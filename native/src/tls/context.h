@@ -25,12 +25,16 @@ class Context {
   Role role() const { return role_; }
   SSL_CTX* get() const { return context_.get(); }
   const SessionScope& session_scope() const { return session_scope_; }
+  // Whether a step of a handshake may take longer than an event loop can spare: it signs with a key
+  // that is slow, or certificates are verified.
+  bool is_slow() const { return is_slow_; }
 
  private:
   explicit Context(Role role) : role_(role) {}
 
   bool load(const Settings& settings, Refusal& refusal);
   bool add_identities(const Settings& settings, Refusal& refusal);
+  bool add_identity(SSL_CTX* context, const Identity& identity, Refusal& refusal);
   SslContextPtr make(const Settings& settings, Refusal& refusal);
   SSL_CTX* for_hostname(const char* name) const;
 
@@ -47,6 +51,7 @@ class Context {
   std::string protocols_;
   std::vector<TicketKey> ticket_keys_;
   SessionScope session_scope_{};
+  bool is_slow_ = false;
 };
 
 }  // namespace sock::tls

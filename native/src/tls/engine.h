@@ -1,13 +1,5 @@
 // One TLS connection over a transport: what users send and receive on one side, records on the
-// other.
-//
-// Theory of operation. OpenSSL reads records from the transport through a BIO of ours, straight
-// into its own buffer, and writes them to it. The transport may refuse to take more. OpenSSL would
-// then want the same bytes offered again, which nobody above can promise: a send may be given up.
-// So the BIO takes every record whole, and what the transport refuses is held here; while something
-// is held, no more is taken from users. That bounds it to a record or a flight of the handshake.
-//
-// How the connection ended is remembered: every later call gives the same answer.
+// other. How the connection ended is remembered: every later call gives the same answer.
 #pragma once
 
 #include <memory>
@@ -16,24 +8,10 @@
 
 #include "reactor/filter.h"
 #include "tls/context.h"
+#include "tls/handshake_threads.h"
+#include "tls/wire.h"
 
 namespace sock::tls {
-
-// Numbers are mirrored in packages/tls/src/failure.ts.
-enum class FailureKind : int32_t {
-  kNone,
-  kHandshake,  // the two sides did not agree
-  kVerify,     // the peer's certificate was refused
-  kProtocol,   // something else than TLS came
-  kTruncated,  // the transport ended before the peer said that this was all
-};
-
-struct Failure {
-  FailureKind kind = FailureKind::kNone;
-  std::string reason;    // in the words of OpenSSL
-  int alert = -1;        // the number of the alert that the peer sent (RFC 8446, 6), -1: none
-  long verify_code = 0;  // X509_V_ERR_* of <openssl/x509_vfy.h>, 0: no problem
-};
 
 class Engine final : public reactor::Filter {
  public:
@@ -53,6 +31,11 @@ class Engine final : public reactor::Filter {
   // The next step: 0 once it is done, -EAGAIN when an event has to come first, -EPROTO with a
   // failure(), or what the transport said.
   sys::IoResult handshake();
+  // The same, but what takes long is left to a thread: -EINPROGRESS, until it tells that `owner`
+  // has to be asked again.
+  sys::IoResult handshake(HandshakeThreads& threads, reactor::Token owner);
+  // The thread has done its part.
+  void take_back();
   bool is_done() const { return done_; }
   // The peer's certificate in DER; empty: none was sent.
   std::vector<unsigned char> peer_certificate() const;
@@ -66,42 +49,32 @@ class Engine final : public reactor::Filter {
   sys::IoResult send(const void* data, size_t size) override;
   bool holds_input() const override;
   bool may_receive() const override;
-  bool holds_output() const override { return held_.size() > held_from_; }
+  bool holds_output() const override { return !wire_->is_lent() && wire_->holds_output(); }
   sys::IoResult flush() override;
 
-  const Failure& failure() const { return failure_; }
-  SSL* ssl() const { return ssl_.get(); }
+  const Failure& failure() const { return wire_->failure(); }
+  SSL* ssl() const { return wire_->ssl(); }
 
  private:
-  Engine(std::shared_ptr<const Context> context, std::unique_ptr<reactor::Transport> transport)
-      : context_(std::move(context)), transport_(std::move(transport)) {}
+  explicit Engine(std::unique_ptr<reactor::Transport> transport)
+      : transport_(std::move(transport)) {}
 
-  // What a call of OpenSSL that returned `result` means: -EAGAIN, 0 for the peer's orderly end, or
-  // a negative errno, which is noted.
-  sys::IoResult outcome(int result);
-  void note_failure();
+  // Of a step that was made: its result, which is remembered if it is the last.
+  sys::IoResult note_step(sys::IoResult told);
   void begin_receive();
+  sys::IoResult write_records(const std::byte* data, size_t size);
 
-  static BIO_METHOD* bio_method();
-  static int on_bio_read(BIO* bio, char* data, size_t size, size_t* got);
-  static int on_bio_write(BIO* bio, const char* data, size_t size, size_t* taken);
-  static long on_bio_control(BIO* bio, int command, long number, void* pointer);
-
-  std::shared_ptr<const Context> context_;
   std::unique_ptr<reactor::Transport> transport_;
-  SslPtr ssl_;
+  std::shared_ptr<Wire> wire_;
   std::string hostname_;
   bool done_ = false;
   bool shut_down_ = false;
+  // What the thread's step came to, until it is told; 1: there was none.
+  sys::IoResult thread_result_ = 1;
   // What OpenSSL has is a part of a record: more has to come before it is of use.
   bool is_starved_ = false;
   // 1 while bytes may come; else what every receive says: 0 at the end, or a negative errno.
   sys::IoResult receive_end_ = 1;
-  // 1 while the transport works; else what it said when it broke.
-  sys::IoResult transport_end_ = 1;
-  Failure failure_;
-  std::vector<std::byte> held_;
-  size_t held_from_ = 0;
 };
 
 }  // namespace sock::tls

@@ -22,6 +22,8 @@
 #pragma weak EVP_Digest
 #pragma weak EVP_MAC_CTX_set_params
 #pragma weak EVP_PKEY_free
+#pragma weak EVP_PKEY_get_base_id
+#pragma weak EVP_PKEY_get_group_name
 #pragma weak EVP_aes_256_cbc
 #pragma weak EVP_sha256
 #pragma weak OPENSSL_cleanse
@@ -39,6 +41,7 @@
 #pragma weak SSL_CTX_check_private_key
 #pragma weak SSL_CTX_ctrl
 #pragma weak SSL_CTX_free
+#pragma weak SSL_CTX_get0_privatekey
 #pragma weak SSL_CTX_get_ex_data
 #pragma weak SSL_CTX_new
 #pragma weak SSL_CTX_set1_cert_store
@@ -73,6 +76,7 @@
 #pragma weak SSL_get_verify_result
 #pragma weak SSL_get_version
 #pragma weak SSL_has_pending
+#pragma weak SSL_in_before
 #pragma weak SSL_new
 #pragma weak SSL_peek_ex
 #pragma weak SSL_read_ex

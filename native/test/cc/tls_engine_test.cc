@@ -10,11 +10,11 @@
 namespace sock::tls {
 
 using sys::IoResult;
+using test::Line;
 using test::receive_all;
 using test::Received;
 using test::send_text;
 using test::TlsPair;
-using test::Wire;
 
 namespace {
 
@@ -176,7 +176,7 @@ TEST_CASE("bytes that were altered on the way end the connection, and are never 
     size_t passed = 0;
     for (int i = 0; i < 12; i++) {
       pair.step();
-      Wire& wire = pair.to_client;
+      Line& wire = pair.to_client;
       if (at >= passed && at < passed + wire.sent.size()) {
         char& byte = wire.sent[at - passed];
         byte = static_cast<char>(byte ^ flipped);

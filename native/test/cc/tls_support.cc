@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <map>
 
 namespace sock::test {
 
@@ -15,7 +16,7 @@ namespace {
 
 class MemoryTransport final : public reactor::Transport {
  public:
-  MemoryTransport(Wire& in, Wire& out) : in_(in), out_(out) {}
+  MemoryTransport(Line& in, Line& out) : in_(in), out_(out) {}
 
   IoResult receive(void* data, size_t size) override {
     const size_t count = std::min(size, in_.arrived.size());
@@ -40,8 +41,8 @@ class MemoryTransport final : public reactor::Transport {
   bool drained() const override { return drained_; }
 
  private:
-  Wire& in_;
-  Wire& out_;
+  Line& in_;
+  Line& out_;
   bool drained_ = false;
 };
 
@@ -54,8 +55,8 @@ std::string pem_of(Write write) {
   return {text, static_cast<size_t>(size)};
 }
 
-tls::Identity make_identity() {
-  const tls::KeyPtr key(EVP_EC_gen("P-256"));
+tls::Identity make_identity(const char* curve) {
+  const tls::KeyPtr key(EVP_EC_gen(curve));
   const tls::CertificatePtr certificate(X509_new());
   X509* made = certificate.get();
   X509_set_version(made, X509_VERSION_3);
@@ -75,8 +76,10 @@ tls::Identity make_identity() {
           ""};
 }
 
-std::shared_ptr<const tls::Context> make_context(tls::Role role, int version) {
-  static const tls::Identity identity = make_identity();
+std::shared_ptr<const tls::Context> make_context(tls::Role role, int version, const char* curve) {
+  static std::map<std::string, tls::Identity> identities;
+  tls::Identity& identity = identities[curve];
+  if (identity.key.empty()) identity = make_identity(curve);
   tls::Settings settings;
   settings.role = role;
   settings.version_min = settings.version_max = version;
@@ -89,22 +92,21 @@ std::shared_ptr<const tls::Context> make_context(tls::Role role, int version) {
 
 }  // namespace
 
-void Wire::deliver(size_t count) {
+void Line::deliver(size_t count) {
   count = std::min(count, sent.size());
   arrived.append(sent, 0, count);
   sent.erase(0, count);
 }
 
-void Wire::cut() {
+void Line::cut() {
   sent.clear();
   ended = true;
 }
 
-TlsPair::TlsPair(int version)
-    : server(
-          tls::Engine::create(make_context(tls::Role::kServer, version),
-                              std::make_unique<MemoryTransport>(to_server, to_client))),
-      client(tls::Engine::create(make_context(tls::Role::kClient, version),
+TlsPair::TlsPair(int version, const char* curve)
+    : server(tls::Engine::create(make_context(tls::Role::kServer, version, curve),
+                                 std::make_unique<MemoryTransport>(to_server, to_client))),
+      client(tls::Engine::create(make_context(tls::Role::kClient, version, curve),
                                  std::make_unique<MemoryTransport>(to_client, to_server))) {
   REQUIRE(server != nullptr);
   REQUIRE(client != nullptr);

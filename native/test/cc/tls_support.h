@@ -10,7 +10,7 @@
 namespace sock::test {
 
 // One direction of a connection.
-struct Wire {
+struct Line {
   std::string sent;     // and on its way
   std::string arrived;  // and not yet received
   bool ended = false;   // nothing comes behind what has arrived
@@ -25,15 +25,15 @@ struct Wire {
 
 // A server with a certificate for `localhost`, and a client that takes any.
 struct TlsPair {
-  explicit TlsPair(int version = TLS1_3_VERSION);
+  explicit TlsPair(int version = TLS1_3_VERSION, const char* curve = "P-256");
 
   // One step of each, as far as bytes have arrived. Whether both are done.
   bool step();
   // Steps and deliveries until both are done.
   void shake_hands();
 
-  Wire to_server;
-  Wire to_client;
+  Line to_server;
+  Line to_client;
   std::unique_ptr<tls::Engine> server;
   std::unique_ptr<tls::Engine> client;
 };

@@ -77,6 +77,8 @@ export class Handshake extends Operation {
     const { endpoint } = this;
     if (endpoint.receiver !== this) return;
     const result = binding.tlsHandshake(endpoint.slot, endpoint.generation, true);
+    // A thread makes the step; the addon calls onReadable when it has.
+    if (result === -Errno.EINPROGRESS) return;
     if (result === -Errno.EAGAIN) {
       endpoint.want(WantRead, 1);
       if (endpoint.has(Held)) endpoint.set(WantWrite);
