@@ -13,6 +13,18 @@ const published = folders
   .map((folder) => ({ folder: join(root, folder), ...manifestOf(join(root, folder)) }))
   .filter((manifest) => !manifest.private);
 
+/** What can be imported: the package, and its sub-paths that lead to code. */
+const entries = published.flatMap(({ name, exports }) =>
+  Object.keys(exports)
+    .filter((path) => path !== './package.json')
+    .map((path) => name + path.slice(1)),
+);
+const { devDependencies } = manifestOf(root);
+/** Optional for those who install, but not for loading all that there is. */
+const peers = published
+  .flatMap(({ peerDependencies = {} }) => Object.keys(peerDependencies))
+  .map((name) => `${name}@${devDependencies[name]}`);
+
 function manifestOf(folder) {
   return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
 }
@@ -35,8 +47,12 @@ try {
 
   const consumer = mkdtempSync(join(scratch, 'consumer-'));
   writeFileSync(join(consumer, 'package.json'), '{ "private": true }\n');
-  run('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts', ...archives], consumer);
-  for (const { name } of published) {
+  run(
+    'npm',
+    ['install', '--no-audit', '--no-fund', '--ignore-scripts', ...archives, ...peers],
+    consumer,
+  );
+  for (const name of entries) {
     run(process.execPath, ['-e', `require('${name}')`], consumer);
     const same = `import * as m from '${name}'; import { createRequire } from 'node:module';
       const c = createRequire('${consumer}/x.js')('${name}');
@@ -44,7 +60,7 @@ try {
       if (other.length > 0) throw new Error('two copies of ' + other);`;
     run(process.execPath, ['--input-type=module', '-e', same], consumer);
   }
-  console.log(`${published.map(({ name }) => name).join(', ')}: packed, installed and loaded`);
+  console.log(`${entries.join(', ')}: packed, installed and loaded`);
 } finally {
   rmSync(scratch, { recursive: true });
 }

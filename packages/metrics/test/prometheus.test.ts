@@ -1,7 +1,8 @@
 import { channel } from 'node:diagnostics_channel';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { connect, listen } from '@sock/core';
 import { durations, Metric, metrics, TcpSampler } from '@sock/metrics';
 import { collectSockMetrics } from '@sock/metrics/prometheus';
@@ -127,6 +128,9 @@ async function serve(register: { metrics(): Promise<string> }): Promise<Server> 
   return server;
 }
 
+const monitoring = join(__dirname, '..', '..', '..', 'docs', 'monitoring');
+const rules = join(monitoring, 'sock.rules.yml');
+
 const portOf = (server: Server) => (server.address() as AddressInfo).port;
 
 describeWithPeers(['prometheus'], 'prometheus', () => {
@@ -137,7 +141,7 @@ describeWithPeers(['prometheus'], 'prometheus', () => {
     const config = path('prometheus.yml');
     writeFileSync(
       config,
-      `global: { scrape_interval: 100ms }
+      `global: { scrape_interval: 250ms }
 scrape_configs:
   - job_name: sock
     static_configs: [{ targets: ['127.0.0.1:${port}'] }]
@@ -151,11 +155,24 @@ scrape_configs:
       const url = new URL(`http://127.0.0.1:${prometheus.ready[1]}/api/v1/query`);
       url.searchParams.set('query', query);
       const answer = (await (await fetch(url)).json()) as {
-        data: { result: { value: [number, string] }[] };
+        error?: string;
+        data?: { result: { value: [number, string] }[] };
       };
+      if (answer.data === undefined) throw new Error(`${query}: ${answer.error}`);
       const value = answer.data.result[0]?.value[1];
       return value === undefined ? undefined : Number(value);
     };
+  }
+
+  /** What the dashboard for Grafana asks, as Grafana would fill it in. */
+  function dashboardQueries(): string[] {
+    const { panels } = JSON.parse(
+      readFileSync(join(monitoring, 'sock.dashboard.json'), 'utf8'),
+    ) as { panels: { targets?: { expr: string }[] }[] };
+    const queries = panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
+    return queries.map((query) =>
+      query.replaceAll('$job', '.*').replaceAll('$__rate_interval', '10s'),
+    );
   }
 
   it('scrapes what we serve and answers queries about it', async () => {
@@ -175,5 +192,28 @@ scrape_configs:
     const median = `histogram_quantile(0.5, ${made}_bucket{outcome="success"})`;
     expect(await query(median)).toBeGreaterThan(0);
     expect(await query('up{job="sock"}')).toBe(1);
+
+    const asked = dashboardQueries();
+    expect(asked.length).toBeGreaterThan(20);
+    for (const question of asked) {
+      // A rate needs two scrapes.
+      await until(10_000, async () => (await query(question)) !== undefined);
+    }
+  });
+
+  it('takes the rules of the guide, which raise the alarms they should', async () => {
+    await (await launch('promtool', ['check', 'rules', rules])).succeeded();
+    const tests = join(monitoring, 'sock.rules.test.yml');
+    await (await launch('promtool', ['test', 'rules', tests])).succeeded();
+  });
+
+  it('is given no rule about what nobody exports', async () => {
+    const register = new Registry();
+    collectSockMetrics({ register, tcp: new TcpSampler() });
+    const exported = register.getMetricsAsArray().map(({ name }) => name);
+    const named = readFileSync(rules, 'utf8').match(/(?<![\w:])sock_\w+(?=[[{])/g) ?? [];
+    expect(named.length).toBeGreaterThan(10);
+    const known = (name: string) => exported.includes(name.replace(/_(bucket|count|sum)$/, ''));
+    expect(named.filter((name) => !known(name))).toEqual([]);
   });
 });
