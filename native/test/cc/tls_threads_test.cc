@@ -26,6 +26,8 @@ class Loop {
     std::unique_lock lock(mutex_);
     wake_.wait(lock, [this] { return is_told_; });
     is_told_ = false;
+    // They tell with their own lock held.
+    lock.unlock();
     return threads_.take();
   }
 
