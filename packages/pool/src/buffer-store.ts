@@ -53,7 +53,9 @@ export class BufferStore {
 
   /** Keeps no more than so many, as far as that frees memory: an arena's stays where it is. */
   trim(pairs: number): void {
-    if (this.#arena === undefined) this.#spare.length = Math.min(this.#spare.length, pairs);
+    if (this.#arena !== undefined) return;
+    // While a pool is made smaller, it has more connections than places.
+    this.#spare.length = Math.min(this.#spare.length, Math.max(0, pairs));
   }
 
   setSize(size: number): void {

@@ -104,6 +104,9 @@ describe('a socket pool', () => {
     expect(pool.stats.spareBuffers).toBe(9);
     pool.resize(3);
     expect(pool.stats.spareBuffers).toBe(2);
+    for (let at = 0; at < 2; at++) enter(pool).connection.input.write('x');
+    pool.resize(1);
+    expect(pool.stats).toMatchObject({ count: 1, spareBuffers: 0 });
   });
 
   it('closes by itself what was idle for too long, and nothing else', async () => {
