@@ -1,4 +1,7 @@
+export type { AddressStats, PoolAddress } from './address-book.js';
 export type { PrefixLimit, PrefixLimits } from './admission.js';
+export type { ClientPoolOptions, PoolConnectFunction } from './client-options.js';
+export { ClientPool, type ClientPoolStats } from './client-pool.js';
 export { Connection } from './connection.js';
 export type {
   PoolEvent,

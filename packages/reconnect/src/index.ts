@@ -13,6 +13,8 @@ export type { Fate } from './connection.js';
 export type { ReconnectStateEvent } from './diagnostics.js';
 export type { WindowBucket } from './failure-window.js';
 export type { HealthCheck } from './health.js';
+/** @internal */
+export { randomFraction } from './random.js';
 export { ReconnectBudget, type ReconnectBudgetOptions } from './reconnect-budget.js';
 export type { ReconnectOptions } from './reconnect-options.js';
 /** @internal */
