@@ -36,6 +36,7 @@ export { checkWatcher, Endpoint } from './endpoint.js';
 export { closeDescriptorWhenForgotten, closeWhenForgotten, notForgotten } from './forgotten.js';
 export { gaiErrorName } from './gai.js';
 export { iterationEnd, StepIterator } from './iterators.js';
+export { LineLevel, type LogEvent, openLog, type TellLine } from './log-channel.js';
 export type { Deferred, Limits } from './operation.js';
 export {
   checkLimits,

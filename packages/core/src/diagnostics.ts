@@ -8,7 +8,7 @@
  * the next tick (diagnostics_channel sees to it) and stops nothing here.
  */
 import { channel } from 'node:diagnostics_channel';
-import type { Family } from '@sock/native';
+import { type Family, LineLevel, openLog } from '@sock/native';
 import type { SocketError } from './errors.js';
 import { monotonicMs } from './monotonic.js';
 import type { Target } from './target.js';
@@ -69,6 +69,8 @@ const connected = channel('sock:core:connect');
 const connectFailed = channel('sock:core:connect-error');
 const closed = channel('sock:core:close');
 
+const tellLine = openLog('core');
+
 /** What can be told of a connection. */
 interface Described {
   readonly fd: number;
@@ -118,10 +120,16 @@ export function tellConnectFailed(
   startMs: number | undefined,
   error: unknown,
 ): void {
+  tellLine(LineLevel.Info, () => 'an attempt to connect has failed', error);
   if (!connectFailed.hasSubscribers) return;
   const event = { ...describe(socket), ...remoteOf(target) };
   const duration = since(startMs, event.time);
   connectFailed.publish({ ...event, duration, error } satisfies ConnectErrorEvent);
+}
+
+/** A connection that a server passes over, since such things come of networks. */
+export function tellPassedOver(error: SocketError): void {
+  tellLine(LineLevel.Info, () => 'a connection of a server has failed', error);
 }
 
 /** What is only known while the connection is open; null where nobody wants to know. */

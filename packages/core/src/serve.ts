@@ -16,6 +16,7 @@ import {
   invalidType,
   outOfRange,
 } from '@sock/native';
+import { tellPassedOver } from './diagnostics.js';
 import { SocketClosedError, SocketError } from './errors.js';
 import { type ListenOptions, listen, listenOptionKeys } from './listen.js';
 import type { OperationOptions } from './operation.js';
@@ -123,7 +124,8 @@ function warn(error: unknown): void {
 
 /** A peer that breaks off is everyday's work; what else fails is a mistake in the handler. */
 function reportFault(error: unknown): void {
-  if (!(error instanceof SocketError)) warn(error);
+  if (error instanceof SocketError) tellPassedOver(error);
+  else warn(error);
 }
 
 /** A running server; made by {@link serve}. */

@@ -5,7 +5,7 @@
  */
 import { channel } from 'node:diagnostics_channel';
 import { monotonicMs, TimeoutError } from '@sock/core';
-import { count } from '@sock/native';
+import { count, LineLevel, openLog } from '@sock/native';
 import type { Family } from './hostname.js';
 
 /** A lookup: the message of `sock:dns:submit`. */
@@ -67,6 +67,7 @@ const failed = channel('sock:dns:error');
 const cancelled = channel('sock:dns:cancel');
 const timedOut = channel('sock:dns:timeout');
 const attempted = channel('sock:dns:attempt');
+const tellLine = openLog('dns');
 const ends = [completed, failed, cancelled, timedOut];
 
 /** What is looked up, and since when; `sinceMs` is undefined where nobody wanted to know. */
@@ -116,6 +117,7 @@ export function tellFailed(
 ): void {
   const isTimeout = error instanceof TimeoutError;
   count(isTimeout ? 'dns_request_timeout' : 'dns_request_failed');
+  tellLine(LineLevel.Warn, () => `a lookup of ${subject.hostname} has failed`, error);
   tellEnd(isTimeout ? timedOut : failed, subject, sinceMs, error, cached);
 }
 

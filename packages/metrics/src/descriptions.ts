@@ -25,7 +25,10 @@ export const metricDescriptions: Readonly<Record<Metric, Description>> = {
   poll_events_dispatched: about('{event}', 'Events that polls have returned'),
   pool_connections_added: about('{connection}', 'Connections taken into pools'),
   pool_connections_removed: about('{connection}', 'Connections that have left pools'),
-  pool_connections_reused: about('{connection}', 'Connections of pools that were used again'),
+  pool_connections_reused: about(
+    '{connection}',
+    'Connections of pools that got the buffers of an earlier one',
+  ),
   accepts: about('{connection}', 'Connections accepted'),
   accept_rejects: about('{connection}', 'Connections accepted and closed at once, by a limit'),
   closes: about('{socket}', 'Sockets closed'),

@@ -1,6 +1,10 @@
-/** Lines of text about what goes wrong, or on: one sink per thread, silent unless asked. */
+/**
+ * Lines of text about what goes wrong, or on: one sink per thread, silent unless asked. They come
+ * from the channels `sock:<package>:log`, which are subscribed to only where somebody reads them.
+ */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { debuglog, format } from 'node:util';
-import { checkFunction, checkOneOf, invalidType } from '@sock/native';
+import { checkFunction, checkOneOf, invalidType, type LogEvent } from '@sock/native';
 
 /** How grave a line is; the graver the higher. */
 export const LogLevel = Object.freeze({
@@ -103,12 +107,50 @@ function toCallback(sink: LogCallback | ConsoleLike | PinoLike): LogCallback {
   return isPino ? ofPino(sink) : ofConsole(sink);
 }
 
+const packages = ['core', 'poll', 'dgram', 'dns', 'tls', 'reconnect', 'pool'] as const;
+const listeners = packages.map((name) => {
+  const listener = (event: unknown): void => {
+    const { level, message, error } = event as LogEvent;
+    // One line: a stack says nothing here that the packages do not know.
+    const line = error === undefined ? message : `${message}: ${String(error)}`;
+    emitLine(level as LogLevel, name, line);
+  };
+  return [`sock:${name}:log`, listener] as const;
+});
+
+let isListening = false;
+
+function listen(on: boolean): void {
+  if (on === isListening) return;
+  isListening = on;
+  for (const [name, listener] of listeners) {
+    if (on) subscribe(name, listener);
+    else unsubscribe(name, listener);
+  }
+}
+
+function emitLine(level: LogLevel, component: string | null, message: string): void {
+  if (level < threshold || isEmitting) return;
+  isEmitting = true;
+  try {
+    callback(level, component, message);
+  } catch (error) {
+    warnOnce(error);
+  } finally {
+    isEmitting = false;
+  }
+}
+
+if (debug.enabled) listen(true);
+
 /** The log of this thread. */
 export const log = Object.freeze({
   /**
    * Sends the lines of this thread to a function, to `console`, or to a logger of `pino`; `null`
    * goes back to the default, which writes to stderr where `NODE_DEBUG` names `sock` and is silent
-   * elsewhere. `console` gets `fatal` as `error`.
+   * elsewhere. `console` gets `fatal` as `error`. Besides what is emitted here, it gets what the
+   * packages tell on their channels `sock:<package>:log`: failed attempts and lookups, handshakes
+   * and connections that were turned away.
    *
    * What a sink throws is caught, since a log must not break what it tells of; the first time a
    * warning with code `ERR_SOCK_LOG_SINK` says so.
@@ -118,6 +160,7 @@ export const log = Object.freeze({
   setCallback(sink: LogCallback | ConsoleLike | PinoLike | null): void {
     callback = sink === null ? defaultCallback : toCallback(sink);
     hasWarned = false;
+    listen(sink !== null || debug.enabled);
   },
 
   /** Where lines go now: what was set (a logger, as the function that calls it), or the default. */
@@ -149,14 +192,7 @@ export const log = Object.freeze({
   emit(level: LogLevel, component: string | null, message: string, ...args: unknown[]): void {
     checkOneOf('level', level, levels);
     if (level < threshold || isEmitting) return;
-    isEmitting = true;
-    try {
-      callback(level, component, args.length === 0 ? message : format(message, ...args));
-    } catch (error) {
-      warnOnce(error);
-    } finally {
-      isEmitting = false;
-    }
+    emitLine(level, component, args.length === 0 ? message : format(message, ...args));
   },
 
   /** `'TRACE'` … `'FATAL'`; `'UNKNOWN'` for what is no level. */

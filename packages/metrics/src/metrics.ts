@@ -34,7 +34,7 @@ export const Metric = Object.freeze({
   PoolConnectionsAdded: 'pool_connections_added',
   /** Connections that have left pools. */
   PoolConnectionsRemoved: 'pool_connections_removed',
-  /** Connections of pools that were used again. */
+  /** Connections of pools that got the buffers of an earlier one. */
   PoolConnectionsReused: 'pool_connections_reused',
   /** Connections accepted. */
   Accepts: 'accepts',

@@ -1,3 +1,4 @@
+import { channel } from 'node:diagnostics_channel';
 import { LogLevel, log } from '@sock/metrics';
 import { runScript } from '@sock/testing';
 
@@ -25,6 +26,32 @@ describe('the log', () => {
     for (const level of Object.values(LogLevel)) log.emit(level, null, 'line');
     expect(told).toEqual([LogLevel.Warn, LogLevel.Error, LogLevel.Fatal]);
     expect(log.getLevel()).toBe(LogLevel.Warn);
+  });
+
+  it('gets what the packages tell while it has a sink, and is not listened to else', () => {
+    const lines: unknown[][] = [];
+    const told = channel('sock:dns:log');
+    const tell = () => told.publish({ level: LogLevel.Warn, message: 'no', error: new Error('x') });
+    expect(told.hasSubscribers).toBe(false);
+    log.setCallback((...line) => lines.push(line));
+    tell();
+    log.setLevel(LogLevel.Error);
+    tell();
+    log.setCallback(null);
+    tell();
+    expect(told.hasSubscribers).toBe(false);
+    expect(lines).toEqual([[LogLevel.Warn, 'dns', 'no: Error: x']]);
+  });
+
+  it('reads the packages by default where NODE_DEBUG names sock', async () => {
+    const body = `
+      require('@sock/metrics');
+      const { connect } = require('@sock/core');
+      await connect({ path: '@sock-nobody' }).catch(() => {});
+    `;
+    const { stderr } = await runScript(body, { env: { NODE_DEBUG: 'sock' } });
+    expect(stderr).toMatch(/^SOCK \d+: \[INFO\] core: an attempt .* ECONNREFUSED .*@sock-nobody/);
+    expect((await runScript(body)).stderr).toBe('');
   });
 
   it('takes a logger of the shape of console', () => {

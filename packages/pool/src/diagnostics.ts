@@ -1,7 +1,7 @@
 /** What happens to pools: told on node:diagnostics_channel, and counted. */
 import { channel } from 'node:diagnostics_channel';
 import { monotonicMs } from '@sock/core';
-import { count } from '@sock/native';
+import { count, LineLevel, openLog } from '@sock/native';
 
 /** Why a connection left a pool. */
 export type RemoveReason =
@@ -59,6 +59,7 @@ export interface PoolRejectEvent extends PoolEvent {
 const added = channel('sock:pool:add');
 const removed = channel('sock:pool:remove');
 const rejected = channel('sock:pool:reject');
+const tellLine = openLog('pool');
 
 function describe(remoteAddress: string | undefined, connections: number): PoolEvent {
   return { time: monotonicMs(), remoteAddress, count: connections };
@@ -85,6 +86,8 @@ export function tellRejected(
   reason: RejectReason,
 ): void {
   count('accept_rejects');
+  const from = remoteAddress ?? 'a socket without address';
+  tellLine(LineLevel.Warn, () => `${from} was turned away: ${reason}`);
   if (!rejected.hasSubscribers) return;
   rejected.publish({ ...describe(remoteAddress, connections), reason } satisfies PoolRejectEvent);
 }

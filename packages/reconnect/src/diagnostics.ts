@@ -1,6 +1,6 @@
 /** What happens to reconnecting sockets: told on node:diagnostics_channel, and counted. */
 import { channel } from 'node:diagnostics_channel';
-import { count } from '@sock/native';
+import { count, LineLevel, openLog } from '@sock/native';
 import type { ReconnectState } from './reconnect-state.js';
 
 /** A change of state: the message of `sock:reconnect:state`, and of the event `state`. */
@@ -23,8 +23,12 @@ export interface ReconnectStateEvent {
 
 // Held here: a channel that nobody holds is collected, and its subscribers with it.
 const states = channel('sock:reconnect:state');
+const tellLine = openLog('reconnect');
 
 export function tellState(event: ReconnectStateEvent): void {
+  const { host, port, from, to, error } = event;
+  const level = error === undefined ? LineLevel.Info : LineLevel.Warn;
+  tellLine(level, () => `${host}:${port} was ${from} and is ${to}`, error);
   if (states.hasSubscribers) states.publish(event);
 }
 

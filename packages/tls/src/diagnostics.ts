@@ -1,7 +1,7 @@
 /** What becomes of handshakes: told on node:diagnostics_channel, and counted. */
 import { channel } from 'node:diagnostics_channel';
 import { monotonicMs } from '@sock/core';
-import { count } from '@sock/native';
+import { count, LineLevel, openLog } from '@sock/native';
 
 /** A handshake that is done: the message of `sock:tls:handshake`. */
 export interface HandshakeEvent {
@@ -39,6 +39,7 @@ export type Agreed = Pick<HandshakeEvent, 'version' | 'cipher' | 'alpn' | 'resum
 // Held here: a channel that nobody holds is collected, and its subscribers with it.
 const handshakes = channel('sock:tls:handshake');
 const errors = channel('sock:tls:handshake-error');
+const tellLine = openLog('tls');
 
 export function tellDone(agreed: Agreed, server: boolean, startMs: number): void {
   count('tls_handshakes');
@@ -51,6 +52,11 @@ export function tellDone(agreed: Agreed, server: boolean, startMs: number): void
 
 export function tellFailed(error: unknown, server: boolean, startMs: number): void {
   count('tls_handshake_failures');
+  tellLine(
+    LineLevel.Warn,
+    () => `a handshake as ${server ? 'server' : 'client'} has failed`,
+    error,
+  );
   if (!errors.hasSubscribers) return;
   const time = monotonicMs();
   const event: HandshakeErrorEvent = { time, server, error, duration: time - startMs };
