@@ -1,9 +1,8 @@
 /** Who may come in: by address, and by how many came before. */
-import { RateLimiter } from '@sock/core';
+import { type IpAddress, RateLimiter } from '@sock/core';
 import { checkInteger, checkObject } from '@sock/native';
 import { CidrList } from './cidr-list.js';
 import { IpTracker } from './ip-tracker.js';
-import { checkIp } from './network-key.js';
 
 /** How many connections a network of that size may have. */
 export interface PrefixLimit {
@@ -54,9 +53,9 @@ export class Admission {
   }
 
   /** What keeps it out, or null: it is counted then, until {@link release}. */
-  admit(ip: string | undefined): AdmissionRefusal | null {
+  admit(ip: IpAddress | undefined): AdmissionRefusal | null {
     if (this.#isDenied(ip)) return 'denied';
-    if (!this.perIp.track(ip)) return 'per-ip';
+    if (ip !== undefined && !this.perIp.trackAddress(ip)) return 'per-ip';
     const refused = this.#trackPrefixes(ip);
     if (refused !== null) return refused;
     // Last, so that no token is spent on somebody who is not let in.
@@ -65,17 +64,17 @@ export class Admission {
     return 'rate';
   }
 
-  release(ip: string | undefined): void {
-    this.perIp.release(ip);
-    for (const { tracker } of this.#trackersOf(ip)) tracker.release(ip);
+  release(ip: IpAddress | undefined): void {
+    if (ip === undefined) return;
+    this.perIp.releaseAddress(ip);
+    for (const { tracker } of this.#trackersOf(ip)) tracker.releaseAddress(ip);
   }
 
   /** As {@link admit} would find, counting nothing. */
-  wouldAdmit(ip: string | undefined): boolean {
+  wouldAdmit(ip: IpAddress | undefined): boolean {
     return (
       !this.#isDenied(ip) &&
-      this.perIp.count(ip) < this.perIp.max &&
-      this.#trackersOf(ip).every(({ tracker }) => tracker.count(ip) < tracker.max) &&
+      (ip === undefined || this.#hasRoom(ip)) &&
       (this.limiter === null || this.limiter.available >= 1)
     );
   }
@@ -87,43 +86,48 @@ export class Admission {
   }
 
   /** Those who are there count in the new networks, even where they are too many. */
-  setPrefixLimits(limits: PrefixLimits, present: Iterable<string | undefined>): void {
+  setPrefixLimits(limits: PrefixLimits, present: Iterable<IpAddress | undefined>): void {
     const { ipv4, ipv6 } = checkObject<PrefixLimits>('limits', limits);
     this.#prefixes = [...checkPrefixLimit('ipv4', ipv4), ...checkPrefixLimit('ipv6', ipv6)];
     for (const { tracker, family } of this.#prefixes) {
       const { max } = tracker;
       tracker.max = Number.POSITIVE_INFINITY;
-      for (const ip of present) if (familyOf(ip) === family) tracker.track(ip);
+      for (const ip of present) {
+        if (ip !== undefined && familyOf(ip) === family) tracker.trackAddress(ip);
+      }
       tracker.max = max;
     }
   }
 
-  #trackersOf(ip: string | undefined): PrefixTracker[] {
+  #trackersOf(ip: IpAddress): PrefixTracker[] {
     if (this.#prefixes.length === 0) return this.#prefixes;
     const family = familyOf(ip);
     return this.#prefixes.filter((prefix) => prefix.family === family);
   }
 
-  #trackPrefixes(ip: string | undefined): AdmissionRefusal | null {
+  #hasRoom(ip: IpAddress): boolean {
+    const trackers = [this.perIp, ...this.#trackersOf(ip).map(({ tracker }) => tracker)];
+    return trackers.every((tracker) => tracker.countAddress(ip) < tracker.max);
+  }
+
+  #trackPrefixes(ip: IpAddress | undefined): AdmissionRefusal | null {
+    if (ip === undefined) return null;
     for (const { tracker } of this.#trackersOf(ip)) {
-      if (tracker.track(ip)) continue;
+      if (tracker.trackAddress(ip)) continue;
       // There is one of a family.
-      this.perIp.release(ip);
+      this.perIp.releaseAddress(ip);
       return 'per-prefix';
     }
     return null;
   }
 
-  #isDenied(ip: string | undefined): boolean {
+  #isDenied(ip: IpAddress | undefined): boolean {
     if (this.allow.isEmpty && this.deny.isEmpty) return false;
     if (ip === undefined) return !this.allow.isEmpty;
-    const address = checkIp('ip', ip);
-    return this.deny.has(address) || !(this.allow.isEmpty || this.allow.has(address));
+    return this.deny.has(ip) || !(this.allow.isEmpty || this.allow.has(ip));
   }
 }
 
-function familyOf(ip: string | undefined): 'ipv4' | 'ipv6' | undefined {
-  if (ip === undefined) return undefined;
-  const { family, mappedIpv4 } = checkIp('ip', ip);
+function familyOf({ family, mappedIpv4 }: IpAddress): 'ipv4' | 'ipv6' {
   return mappedIpv4 === undefined ? family : 'ipv4';
 }

@@ -1,5 +1,5 @@
 /** What a pool knows of one connection. */
-import { PoolError } from '@sock/core';
+import { type IpAddress, PoolError } from '@sock/core';
 import type { ReconnectingSocket } from '@sock/reconnect';
 import type { Buffers } from './buffer-store.js';
 import { bytesMoved, type PooledSocket } from './pooled-socket.js';
@@ -15,7 +15,7 @@ export class Entry<S extends PooledSocket> {
   /** Of the socket that it came with, which may be closed by now. */
   readonly remoteAddress: string | undefined;
   /** The address among the limits; undefined where there is none. */
-  readonly ip: string | undefined;
+  readonly ip: IpAddress | undefined;
   /** Whether it is counted there, under that address. */
   readonly isCounted: boolean;
   isActive = true;
@@ -32,7 +32,7 @@ export class Entry<S extends PooledSocket> {
     owner: EntryOwner,
     socket: S,
     remoteAddress: string | undefined,
-    ip: string | undefined,
+    ip: IpAddress | undefined,
     isCounted: boolean,
   ) {
     this.#owner = owner;

@@ -1,4 +1,5 @@
 import { threadId } from 'node:worker_threads';
+import type { IpAddress } from '@sock/core';
 import { checkInteger, checkOptions } from '@sock/native';
 import { LocalCounts, type NetworkCounts } from './local-counts.js';
 import { checkIp, countedBytes, networkKey } from './network-key.js';
@@ -130,17 +131,35 @@ export class IpTracker {
    * @throws TypeError when it is no address.
    */
   track(ip: string | undefined): boolean {
-    return ip === undefined || this.#counts.add(this.#keyOf(ip));
+    return ip === undefined || this.trackAddress(checkIp('ip', ip));
   }
 
   /** Counts one less, on the thread that tracked it. An address that has none: nothing happens. */
   release(ip: string | undefined): void {
-    if (ip !== undefined) this.#counts.subtract(this.#keyOf(ip));
+    if (ip !== undefined) this.releaseAddress(checkIp('ip', ip));
   }
 
-  /** Connections of an address, and of all that count as the same. */
+  /**
+   * Connections of an address, and of all that count as the same. While other threads that share it
+   * track, it may for a moment tell of some that are just being refused.
+   */
   count(ip: string | undefined): number {
-    return ip === undefined ? 0 : this.#counts.get(this.#keyOf(ip));
+    return ip === undefined ? 0 : this.countAddress(checkIp('ip', ip));
+  }
+
+  /** @internal As {@link track}, of an address that was taken apart already. */
+  trackAddress(ip: IpAddress): boolean {
+    return this.#counts.add(this.#keyOf(ip));
+  }
+
+  /** @internal */
+  releaseAddress(ip: IpAddress): void {
+    this.#counts.subtract(this.#keyOf(ip));
+  }
+
+  /** @internal */
+  countAddress(ip: IpAddress): number {
+    return this.#counts.get(this.#keyOf(ip));
   }
 
   /** Forgets all connections, those of other threads included. */
@@ -187,8 +206,8 @@ export class IpTracker {
     return new SharedCounts(memory, threadId);
   }
 
-  #keyOf(ip: string): string {
-    const bytes = countedBytes(checkIp('ip', ip));
+  #keyOf(ip: IpAddress): string {
+    const bytes = countedBytes(ip);
     return networkKey(bytes, bytes.length === 4 ? this.#ipv4Prefix : this.#ipv6Prefix);
   }
 }

@@ -4,13 +4,12 @@ import { invalidType, invalidValue } from '@sock/native';
 
 /** The first bits of an address, as text of as many characters as the address has bytes. */
 export function networkKey(bytes: Uint8Array, prefix: number): string {
-  const masked = Buffer.from(bytes);
-  const whole = prefix >> 3;
-  if (whole < masked.length) {
-    masked[whole] = (masked[whole] as number) & (0xff00 >> (prefix & 7));
-    masked.fill(0, whole + 1);
+  let key = '';
+  for (let at = 0; at < bytes.length; at++) {
+    const bits = Math.min(8, Math.max(0, prefix - 8 * at));
+    key += String.fromCharCode((bytes[at] as number) & (0xff00 >> bits));
   }
-  return masked.toString('latin1');
+  return key;
 }
 
 /** A literal address; a zone, which says only where on this host it counts, is left aside. */
@@ -28,9 +27,8 @@ export function countedBytes({ bytes, mappedIpv4 }: IpAddress): Uint8Array {
 }
 
 /** The address that a peer has, without its zone; undefined for a peer on a Unix socket. */
-export function ipOf(remoteAddress: string | undefined): string | undefined {
+export function ipOf(remoteAddress: string | undefined): IpAddress | undefined {
   if (remoteAddress === undefined) return undefined;
   const zone = remoteAddress.indexOf('%');
-  const ip = zone < 0 ? remoteAddress : remoteAddress.slice(0, zone);
-  return parseIp(ip) === null ? undefined : ip;
+  return parseIp(zone < 0 ? remoteAddress : remoteAddress.slice(0, zone)) ?? undefined;
 }

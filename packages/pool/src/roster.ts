@@ -8,7 +8,7 @@
  * There is one way in ({@link Roster.admit}) and one way out ({@link Roster.leave}), whoever it is
  * that comes or goes: what is counted on the one is taken back on the other.
  */
-import { PoolError, type Socket } from '@sock/core';
+import { type IpAddress, PoolError, type Socket } from '@sock/core';
 import { type TimerClock, Waiters } from '@sock/reconnect';
 import { Admission } from './admission.js';
 import { BufferStore, type Buffers } from './buffer-store.js';
@@ -143,7 +143,7 @@ export class Roster<Data, S extends PooledSocket = Socket> {
   }
 
   /** The addresses of those that are counted. */
-  *ips(): Iterable<string | undefined> {
+  *ips(): Iterable<IpAddress | undefined> {
     for (const { entry } of this.#holdings.values()) if (entry.isCounted) yield entry.ip;
   }
 
@@ -207,7 +207,7 @@ export class Roster<Data, S extends PooledSocket = Socket> {
   #enter(
     socket: S,
     remoteAddress: string | undefined,
-    ip: string | undefined,
+    ip: IpAddress | undefined,
     isCounted: boolean,
   ): Connection<Data, S> {
     const entry = new Entry<S>(this.#owner, socket, remoteAddress, ip, isCounted);

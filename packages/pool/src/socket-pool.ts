@@ -27,6 +27,7 @@ import type { PrefixLimits } from './admission.js';
 import { CidrList } from './cidr-list.js';
 import type { Connection } from './connection.js';
 import { type ConnectionSource, checkSource, Intake } from './intake.js';
+import { checkIp } from './network-key.js';
 import {
   checkBufferSize,
   checkMaxConnections,
@@ -279,7 +280,8 @@ export class SocketPool<Data = unknown, S extends PooledSocket = Socket>
    */
   acceptAllowed(ip?: string): boolean {
     const { stop, isFull, admission } = this.#roster;
-    return !stop.aborted && !isFull && admission.wouldAdmit(ip);
+    const address = ip === undefined ? undefined : checkIp('ip', ip);
+    return !stop.aborted && !isFull && admission.wouldAdmit(address);
   }
 
   /**
