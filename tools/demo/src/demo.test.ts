@@ -38,6 +38,7 @@ describe('npm start', () => {
       /^one poll: TCP × 4, a pipe, timers: [\d,]+ answers and 99,999 lines of the pipe compared/m,
     );
     expect(stdout).toContain('comes back, 20 times: 20 losses noticed, 20 echoes after them');
+    expect(stdout).toContain('3 of each address: 60 let in, 140 refused: 3 of each address');
     expect(stdout).toMatch(/ms until connected +[│|] .*\d.* ×/);
     expect(stdout).toMatch(/^ {2}127\.0\.0\.2 +├─* *lost$/m);
     expect(stdout).toMatch(/^ {2}127\.0\.0\.1 +├─* *won$/m);

@@ -6,6 +6,7 @@ import type { Line } from '../line.js';
 import { comebackLine } from './comeback.js';
 import { datagramsLine } from './datagrams.js';
 import { echo, exchangeLine, pages } from './exchange.js';
+import { guestsLine } from './guests.js';
 import { limitedLine } from './limited.js';
 import { passedLine } from './passed.js';
 import { polledLine } from './polled.js';
@@ -50,5 +51,6 @@ export function linesIn(folder: string, effort: Effort): readonly Line[] {
     polledLine(folder, effort),
     raceLine(),
     comebackLine(),
+    guestsLine(),
   ];
 }
