@@ -14,8 +14,9 @@ const names = execFileSync('nm', ['--dynamic', '--undefined-only', addon], { enc
   .map((line) => line.trim().split(' ')[1] ?? '')
   .filter(
     (name) =>
-      /^(ASN1|BIO|CRYPTO|EC|ERR|EVP|OCSP|OPENSSL|OSSL|PEM|PKCS|RAND|SSL|TLS|X509)/i.test(name) ||
-      /^[di]2[id]_/.test(name),
+      /^(ASN1|BIO|CRYPTO|EC|ERR|EVP|OBJ|OCSP|OPENSSL|OSSL|PEM|PKCS|RAND|SSL|TLS|X509)/i.test(
+        name,
+      ) || /^[di]2[id]_/.test(name),
   )
   .sort();
 

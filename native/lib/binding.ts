@@ -6,11 +6,20 @@ export interface TlsContextHandle {
   readonly tlsContext: unique symbol;
 }
 
+/** A certificate with what it needs: PEM text, and in `staple` DER. */
+export interface TlsIdentity {
+  /** Empty: for names that no other is for. */
+  readonly hostname: string;
+  readonly chain: string;
+  readonly key: string;
+  readonly passphrase: string;
+  readonly staple: Uint8Array | null;
+}
+
 /** What a context is made of; more of it in src/tls/settings.h. */
 export interface TlsSettings {
   readonly isServer: boolean;
-  /** Four texts each: host name, chain, key, passphrase. */
-  readonly identities: readonly string[];
+  readonly identities: readonly TlsIdentity[];
   readonly authorities: readonly string[];
   readonly rootTexts: readonly string[];
   readonly rootFiles: readonly string[];
@@ -25,6 +34,13 @@ export interface TlsSettings {
   readonly protocols: Uint8Array;
   readonly ticketKeys: Uint8Array;
   readonly sessionLifeS: number;
+  readonly asksProtocol: boolean;
+  readonly asksStaple: boolean;
+  readonly asksVerdict: boolean;
+  readonly logsSecrets: boolean;
+  readonly requestsStatus: boolean;
+  readonly requiresStatus: boolean;
+  readonly terms: string;
 }
 
 /**
@@ -98,6 +114,21 @@ export interface Binding {
     | [version: string, cipher: string, protocol: string, resumed: number, verifyCode: number]
     | number;
   tlsPeerCertificate(slot: number, generation: number): ArrayBuffer | undefined;
+  tlsPeerChain(slot: number, generation: number): ArrayBuffer[] | number;
+  tlsQuestion(
+    slot: number,
+    generation: number,
+  ): [hostname: string, protocols: ArrayBuffer | undefined, wantsStaple: number] | undefined;
+  tlsAnswer(
+    slot: number,
+    generation: number,
+    protocol: Uint8Array | null,
+    staple: Uint8Array | null,
+  ): number;
+  tlsSecrets(slot: number, generation: number): string[] | number;
+  tlsOcspStatus(slot: number, generation: number): number;
+  tlsOcspLeft(response: Uint8Array): number | undefined;
+  tlsPkcs12(file: Uint8Array, passphrase: string): [chain: string, key: string] | string;
 
   receive(slot: number, generation: number, max: number, wait: boolean): number;
   receiveInto(
@@ -328,6 +359,7 @@ type ErrnoName =
   | 'ENFILE'
   | 'ENOBUFS'
   | 'ENOMEM'
+  | 'ENOMSG'
   | 'ENOSPC'
   | 'ENOTCONN'
   | 'EPROTO'

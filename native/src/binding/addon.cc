@@ -81,6 +81,7 @@ constexpr Errno kErrnos[] = {
     {"ENOMEM", ENOMEM},
     {"ENOSPC", ENOSPC},
     {"ENOTCONN", ENOTCONN},
+    {"ENOMSG", ENOMSG},
     {"EPROTO", EPROTO},
     {"EPIPE", EPIPE},
     {"EINVAL", EINVAL},

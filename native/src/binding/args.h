@@ -149,6 +149,20 @@ class Fields {
   std::vector<std::string> strings(const char* name) const { return to_strings(env_, get(name)); }
   Bytes bytes(const char* name) const { return to_bytes(env_, get(name)); }
 
+  // Of an array of objects.
+  std::vector<Fields> list(const char* name) const {
+    const napi_value array = get(name);
+    uint32_t length = 0;
+    std::vector<Fields> elements;
+    if (napi_get_array_length(env_, array, &length) != napi_ok) return elements;
+    for (uint32_t at = 0; at < length; at++) {
+      napi_value element = nullptr;
+      napi_get_element(env_, array, at, &element);
+      elements.emplace_back(env_, element);
+    }
+    return elements;
+  }
+
  private:
   napi_value get(const char* name) const {
     napi_value value = nullptr;

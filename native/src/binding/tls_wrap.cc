@@ -3,13 +3,18 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
+#include <limits>
+#include <optional>
 
 #include "binding/args.h"
 #include "binding/context.h"
 #include "binding/wraps.h"
 #include "net/source_transport.h"
 #include "net/stream.h"
+#include "tls/consultation.h"
 #include "tls/engine.h"
+#include "tls/pkcs12.h"
 
 namespace sock::binding {
 
@@ -68,16 +73,16 @@ std::string to_text(Bytes bytes) {
   return {reinterpret_cast<const char*>(bytes.data), bytes.size};
 }
 
-// tlsContext(settings) -> the context, or [setting, reason] when one is refused. In `identities`
-// four texts make one: host name, chain, key, passphrase.
+// tlsContext(settings) -> the context, or [setting, reason] when one is refused.
 napi_value js_context(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   const Fields fields(env, args[0]);
   tls::Settings settings;
   settings.role = fields.boolean("isServer") ? tls::Role::kServer : tls::Role::kClient;
-  const std::vector<std::string> texts = fields.strings("identities");
-  for (size_t i = 0; i + 4 <= texts.size(); i += 4) {
-    settings.identities.push_back({texts[i], texts[i + 1], texts[i + 2], texts[i + 3]});
+  for (const Fields& identity : fields.list("identities")) {
+    settings.identities.push_back({identity.string("hostname"), identity.string("chain"),
+                                   identity.string("key"), identity.string("passphrase"),
+                                   to_text(identity.bytes("staple"))});
   }
   settings.authorities = fields.strings("authorities");
   settings.system_roots = {fields.strings("rootTexts"), fields.strings("rootFiles"),
@@ -91,6 +96,13 @@ napi_value js_context(napi_env env, napi_callback_info info) {
   settings.cipher_suites = fields.string("cipherSuites");
   settings.protocols = to_text(fields.bytes("protocols"));
   settings.ticket_keys = to_ticket_keys(fields.bytes("ticketKeys"));
+  settings.asks_protocol = fields.boolean("asksProtocol");
+  settings.asks_staple = fields.boolean("asksStaple");
+  settings.asks_verdict = fields.boolean("asksVerdict");
+  settings.logs_secrets = fields.boolean("logsSecrets");
+  settings.requests_status = fields.boolean("requestsStatus");
+  settings.requires_status = fields.boolean("requiresStatus");
+  settings.terms = fields.string("terms");
   settings.session_life_s = static_cast<uint32_t>(fields.int32("sessionLifeS"));
 
   tls::Refusal refusal;
@@ -152,9 +164,9 @@ napi_value js_session(napi_env env, napi_callback_info info) {
   return engine == nullptr ? nullptr : to_array_buffer(env, engine->session());
 }
 
-// tlsHandshake(index, generation, wait) -> 0 once it is done, or a negative errno: -EAGAIN, -EPROTO
-// when tlsFailure tells why. With `wait` a thread may make the step, -EINPROGRESS: then a record
-// kReadable comes when it has.
+// tlsHandshake(index, generation, wait) -> 0 once it is done, or a negative errno: -EAGAIN, -ENOMSG
+// when tlsQuestion asks, -EPROTO when tlsFailure tells why. With `wait` a thread may make the step,
+// -EINPROGRESS: then a record kReadable comes when it has.
 napi_value js_handshake(napi_env env, napi_callback_info info) {
   const Args<3> args(env, info);
   reactor::Source* source = source_of(args);
@@ -237,6 +249,88 @@ napi_value js_peer_certificate(napi_env env, napi_callback_info info) {
   return engine == nullptr ? nullptr : to_array_buffer(env, engine->peer_certificate());
 }
 
+// tlsPeerChain(index, generation) -> the certificates that led to the verdict, the peer's first, as
+// ArrayBuffers; none where it sent none.
+napi_value js_peer_chain(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  const tls::Engine* engine = engine_of(source_of(args));
+  if (engine == nullptr) return to_js(env, -EBADF);
+  const std::vector<std::vector<unsigned char>> chain = engine->peer_chain();
+  napi_value list = nullptr;
+  napi_create_array_with_length(env, chain.size(), &list);
+  uint32_t index = 0;
+  for (const auto& der : chain) napi_set_element(env, list, index++, to_array_buffer(env, der));
+  return list;
+}
+
+// tlsQuestion(index, generation) -> [host name, protocols as on the wire, whether a response (OCSP)
+// is wanted], or undefined: what a handshake that says -ENOMSG has to be told.
+napi_value js_question(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  const tls::Engine* engine = engine_of(source_of(args));
+  if (engine == nullptr) return nullptr;
+  const tls::Consultation& asked = tls::Consultation::of(engine->ssl());
+  if (!asked.is_asked || asked.is_answered) return nullptr;
+  const std::vector<unsigned char> offered(asked.offered.begin(), asked.offered.end());
+  return to_list(env, {to_js(env, asked.hostname), to_array_buffer(env, offered),
+                       to_js(env, asked.wants_staple ? 1 : 0)});
+}
+
+// tlsAnswer(index, generation, protocol, staple) -> 0: both as on the wire, null where there is
+// none. The next step goes on with them.
+napi_value js_answer(napi_env env, napi_callback_info info) {
+  const Args<4> args(env, info);
+  tls::Engine* engine = engine_of(source_of(args));
+  if (engine == nullptr) return to_js(env, -EBADF);
+  engine->answer(to_text(args.bytes(2)), to_text(args.bytes(3)));
+  return to_js(env, 0);
+}
+
+// tlsSecrets(index, generation) -> the lines of a key log that have come since.
+napi_value js_secrets(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  const tls::Engine* engine = engine_of(source_of(args));
+  if (engine == nullptr) return to_js(env, -EBADF);
+  std::vector<std::string> lines;
+  lines.swap(tls::Consultation::of(engine->ssl()).secrets);
+  napi_value list = nullptr;
+  napi_create_array_with_length(env, lines.size(), &list);
+  uint32_t index = 0;
+  for (const std::string& line : lines) napi_set_element(env, list, index++, to_js(env, line));
+  return list;
+}
+
+// tlsOcspStatus(index, generation) -> OcspStatus of tls/ocsp.h.
+napi_value js_ocsp_status(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  const tls::Engine* engine = engine_of(source_of(args));
+  if (engine == nullptr) return to_js(env, -EBADF);
+  return to_js(env, static_cast<int64_t>(tls::Consultation::of(engine->ssl()).status));
+}
+
+// tlsOcspLeft(response) -> for how many seconds it may still be shown, below 0 when it is past
+// that, Infinity when it does not say; undefined for what is no response, or one that failed.
+napi_value js_ocsp_left(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  const std::optional<tls::OcspTimes> times = tls::times_of(to_text(args.bytes(0)));
+  if (!times.has_value()) return nullptr;
+  double left = std::numeric_limits<double>::infinity();
+  if (times->until.has_value()) left = static_cast<double>(*times->until - std::time(nullptr));
+  napi_value result = nullptr;
+  napi_create_double(env, left, &result);
+  return result;
+}
+
+// tlsPkcs12(file, passphrase) -> [chain, key] as PEM text, or why it was refused.
+napi_value js_pkcs12(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  tls::Refusal refusal;
+  const std::optional<tls::Identity> identity =
+      tls::read_pkcs12(to_text(args.bytes(0)), args.string(1), refusal);
+  if (!identity.has_value()) return to_js(env, refusal.reason);
+  return to_list(env, {to_js(env, identity->chain), to_js(env, identity->key)});
+}
+
 }  // namespace
 
 tls::HandshakeThreads& Context::handshake_threads() {
@@ -275,6 +369,13 @@ void install_tls(Installer& installer) {
   installer.add("tlsFailure", js_failure);
   installer.add("tlsState", js_state);
   installer.add("tlsPeerCertificate", js_peer_certificate);
+  installer.add("tlsPeerChain", js_peer_chain);
+  installer.add("tlsQuestion", js_question);
+  installer.add("tlsAnswer", js_answer);
+  installer.add("tlsSecrets", js_secrets);
+  installer.add("tlsOcspStatus", js_ocsp_status);
+  installer.add("tlsOcspLeft", js_ocsp_left);
+  installer.add("tlsPkcs12", js_pkcs12);
 }
 
 }  // namespace sock::binding

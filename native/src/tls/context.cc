@@ -4,6 +4,7 @@
 #include <cctype>
 #include <string_view>
 
+#include "tls/consultation.h"
 #include "tls/pem.h"
 #include "tls/trust.h"
 
@@ -56,7 +57,9 @@ bool signs_quickly(const EVP_PKEY* key) {
 }
 
 SessionScope session_scope_of(const Settings& settings) {
-  std::string terms = std::to_string(settings.verify_mode);
+  std::string terms = std::to_string(settings.verify_mode) + settings.terms +
+                      (settings.requests_status ? 'r' : '-') +
+                      (settings.requires_status ? 'R' : '-') + ';';
   const SystemRoots& roots = settings.system_roots;
   for (const auto* list : {&settings.authorities, &settings.revocations, &roots.texts, &roots.files,
                            &roots.directories}) {
@@ -67,6 +70,22 @@ SessionScope session_scope_of(const Settings& settings) {
   static_assert(sizeof(scope) == 32, "the size of SHA-256");
   EVP_Digest(terms.data(), terms.size(), scope.data(), nullptr, EVP_sha256(), nullptr);
   return scope;
+}
+
+long problem_of(OcspStatus status, bool is_required) {
+  switch (status) {
+    case OcspStatus::kRevoked:
+      return X509_V_ERR_CERT_REVOKED;
+    case OcspStatus::kUnknown:
+      return X509_V_ERR_OCSP_CERT_UNKNOWN;
+    case OcspStatus::kInvalid:
+      return X509_V_ERR_OCSP_VERIFY_FAILED;
+    case OcspStatus::kAbsent:
+      return is_required ? X509_V_ERR_OCSP_VERIFY_NEEDED : X509_V_OK;
+    case OcspStatus::kGood:
+      break;
+  }
+  return X509_V_OK;
 }
 
 std::string lower(std::string_view text) {
@@ -98,7 +117,17 @@ SslContextPtr Context::make(const Settings& settings, Refusal& refusal) {
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_read_ahead(context, 1);
   SSL_CTX_set_verify(context, settings.verify_mode, nullptr);
+  if (settings.asks_verdict) SSL_CTX_set_cert_verify_callback(context, on_certificate, this);
+  if (settings.logs_secrets) SSL_CTX_set_keylog_callback(context, on_secret);
+  if (settings.requests_status) {
+    SSL_CTX_set_tlsext_status_type(context, TLSEXT_STATUSTYPE_ocsp);
+    SSL_CTX_set_tlsext_status_cb(context, on_status);
+    SSL_CTX_set_tlsext_status_arg(context, this);
+  }
   if (is_server) {
+    if (asks_protocol_ || asks_staple_) SSL_CTX_set_client_hello_cb(context, on_hello, this);
+    SSL_CTX_set_tlsext_status_cb(context, on_status_request);
+    SSL_CTX_set_tlsext_status_arg(context, this);
     // So that it says whose certificates it takes.
     for (const std::string& text : settings.authorities) {
       for (const CertificatePtr& authority : read_certificates(text)) {
@@ -108,7 +137,7 @@ SslContextPtr Context::make(const Settings& settings, Refusal& refusal) {
     // A ticket is all that a server keeps of a session: none of its memory.
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     // OpenSSL asks the context of the name, where there is one of its own.
-    if (!settings.protocols.empty()) {
+    if (!settings.protocols.empty() || asks_protocol_) {
       SSL_CTX_set_alpn_select_cb(context, on_protocols, this);
     }
     if (!settings.ticket_keys.empty()) SSL_CTX_set_tlsext_ticket_key_evp_cb(context, on_ticket);
@@ -140,6 +169,11 @@ bool Context::load(const Settings& settings, Refusal& refusal) {
   ticket_keys_ = settings.ticket_keys;
   session_scope_ = session_scope_of(settings);
   protocols_ = settings.protocols;
+  verifies_ = settings.verify_mode != SSL_VERIFY_NONE;
+  asks_protocol_ = settings.asks_protocol;
+  asks_staple_ = settings.asks_staple;
+  asks_verdict_ = settings.asks_verdict;
+  requires_status_ = settings.requires_status;
   trusted_ = make_store(settings, refusal);
   if (trusted_ == nullptr) return false;
   is_slow_ = settings.verify_mode != SSL_VERIFY_NONE;
@@ -165,10 +199,12 @@ bool Context::add_identities(const Settings& settings, Refusal& refusal) {
   for (const Identity& identity : settings.identities) {
     if (identity.hostname.empty()) {
       if (!add_identity(context_.get(), identity, refusal)) return false;
+      staples_[context_.get()] = identity.staple;
       continue;
     }
     SslContextPtr own = make(settings, refusal);
     if (own == nullptr || !add_identity(own.get(), identity, refusal)) return false;
+    staples_[own.get()] = identity.staple;
     by_hostname_[lower(identity.hostname)] = std::move(own);
   }
   if (!by_hostname_.empty()) {
@@ -227,16 +263,77 @@ int Context::on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIP
   return sealing == 0 && key != keys.begin() ? 2 : 1;
 }
 
-int Context::on_protocols(SSL* /*ssl*/, const unsigned char** chosen, unsigned char* chosen_size,
+int Context::on_hello(SSL* ssl, int* /*alert*/, void* self) {
+  Consultation& consultation = Consultation::of(ssl);
+  if (consultation.is_answered) return SSL_CLIENT_HELLO_SUCCESS;
+  note_hello(ssl, consultation);
+  const auto& context = *static_cast<const Context*>(self);
+  const bool is_asking = (context.asks_protocol_ && !consultation.offered.empty()) ||
+                         (context.asks_staple_ && consultation.wants_staple);
+  return is_asking ? SSL_CLIENT_HELLO_RETRY : SSL_CLIENT_HELLO_SUCCESS;
+}
+
+int Context::on_protocols(SSL* ssl, const unsigned char** chosen, unsigned char* chosen_size,
                           const unsigned char* offered, unsigned int offered_size, void* self) {
-  const std::string& ours = static_cast<const Context*>(self)->protocols_;
+  const auto& context = *static_cast<const Context*>(self);
+  // An answer that the client did not offer will not be found.
+  const std::string& ours =
+      context.asks_protocol_ ? Consultation::of(ssl).protocol : context.protocols_;
   unsigned char* found = nullptr;
   const int outcome = SSL_select_next_proto(
       &found, chosen_size, reinterpret_cast<const unsigned char*>(ours.data()),
       static_cast<unsigned>(ours.size()), offered, offered_size);
-  *chosen = found;
   // RFC 7301, 3.2: a server that supports none of them says so, and that is the end.
-  return outcome == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
+  if (outcome != OPENSSL_NPN_NEGOTIATED) return SSL_TLSEXT_ERR_ALERT_FATAL;
+  *chosen = found;
+  return SSL_TLSEXT_ERR_OK;
+}
+
+int Context::on_status_request(SSL* ssl, void* self) {
+  const auto& context = *static_cast<const Context*>(self);
+  const std::string* staple = &Consultation::of(ssl).staple;
+  if (staple->empty()) {
+    const auto found = context.staples_.find(SSL_get_SSL_CTX(ssl));
+    if (found == context.staples_.end() || found->second.empty()) return SSL_TLSEXT_ERR_NOACK;
+    staple = &found->second;
+  }
+  void* given = OPENSSL_memdup(staple->data(), staple->size());
+  if (given == nullptr) return SSL_TLSEXT_ERR_ALERT_FATAL;
+  SSL_set_tlsext_status_ocsp_resp(ssl, given, static_cast<long>(staple->size()));
+  return SSL_TLSEXT_ERR_OK;
+}
+
+int Context::on_status(SSL* ssl, void* self) {
+  // No certificate was sent, so nothing is said of one: the session stands for what was.
+  if (SSL_session_reused(ssl) == 1) return 1;
+  const auto& context = *static_cast<const Context*>(self);
+  const unsigned char* data = nullptr;
+  const long size = SSL_get_tlsext_status_ocsp_resp(ssl, &data);
+  const std::string response(reinterpret_cast<const char*>(data),
+                             size > 0 ? static_cast<size_t>(size) : 0);
+  STACK_OF(X509)* chain = SSL_get0_verified_chain(ssl);
+  const OcspStatus status = check_response(response, chain, context.trusted_.get());
+  Consultation::of(ssl).status = status;
+  if (!context.verifies_) return 1;
+  const bool is_required = context.requires_status_ || must_staple(SSL_get0_peer_certificate(ssl));
+  const long problem = problem_of(status, is_required);
+  if (problem == X509_V_OK) return 1;
+  if (!context.asks_verdict_) {
+    SSL_set_verify_result(ssl, problem);
+    return 0;
+  }
+  if (SSL_get_verify_result(ssl) == X509_V_OK) SSL_set_verify_result(ssl, problem);
+  return 1;
+}
+
+int Context::on_certificate(X509_STORE_CTX* verification, void* /*self*/) {
+  X509_verify_cert(verification);
+  // The error stays where users will find it.
+  return 1;
+}
+
+void Context::on_secret(const SSL* ssl, const char* line) {
+  Consultation::of(const_cast<SSL*>(ssl)).secrets.emplace_back(line);
 }
 
 }  // namespace sock::tls

@@ -41,6 +41,11 @@ class Context {
   static int on_server_name(SSL* ssl, int* alert, void* self);
   static int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher,
                        EVP_MAC_CTX* mac, int sealing);
+  static int on_hello(SSL* ssl, int* alert, void* self);
+  static int on_status_request(SSL* ssl, void* self);  // of servers
+  static int on_status(SSL* ssl, void* self);          // of clients
+  static int on_certificate(X509_STORE_CTX* verification, void* self);
+  static void on_secret(const SSL* ssl, const char* line);
   static int on_protocols(SSL* ssl, const unsigned char** chosen, unsigned char* chosen_size,
                           const unsigned char* offered, unsigned int offered_size, void* self);
 
@@ -48,7 +53,13 @@ class Context {
   StorePtr trusted_;
   SslContextPtr context_;
   std::unordered_map<std::string, SslContextPtr> by_hostname_;  // lower case, "*.example" too
+  std::unordered_map<const SSL_CTX*, std::string> staples_;
   std::string protocols_;
+  bool verifies_ = false;
+  bool asks_protocol_ = false;
+  bool asks_staple_ = false;
+  bool asks_verdict_ = false;
+  bool requires_status_ = false;
   std::vector<TicketKey> ticket_keys_;
   SessionScope session_scope_{};
   bool is_slow_ = false;

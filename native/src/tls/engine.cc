@@ -4,6 +4,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "tls/consultation.h"
+
 namespace sock::tls {
 
 using sys::IoResult;
@@ -12,6 +14,15 @@ namespace {
 
 // The most that a record carries (RFC 8446, 5.1).
 constexpr size_t kRecordMax = 16 * 1024;
+
+std::vector<unsigned char> der_of(const X509* certificate) {
+  const int size = certificate == nullptr ? 0 : i2d_X509(certificate, nullptr);
+  if (size <= 0) return {};
+  std::vector<unsigned char> der(static_cast<size_t>(size));
+  unsigned char* out = der.data();
+  i2d_X509(certificate, &out);
+  return der;
+}
 
 }  // namespace
 
@@ -65,12 +76,20 @@ std::vector<unsigned char> Engine::session() const {
 std::vector<unsigned char> Engine::peer_certificate() const {
   const ErrorScope errors;
   const CertificatePtr certificate(SSL_get1_peer_certificate(ssl()));
-  const int size = certificate == nullptr ? 0 : i2d_X509(certificate.get(), nullptr);
-  if (size <= 0) return {};
-  std::vector<unsigned char> der(static_cast<size_t>(size));
-  unsigned char* out = der.data();
-  i2d_X509(certificate.get(), &out);
-  return der;
+  return der_of(certificate.get());
+}
+
+std::vector<std::vector<unsigned char>> Engine::peer_chain() const {
+  const ErrorScope errors;
+  std::vector<std::vector<unsigned char>> chain;
+  STACK_OF(X509)* verified = SSL_get0_verified_chain(ssl());
+  for (int i = 0; i < sk_X509_num(verified); i++) {
+    chain.push_back(der_of(sk_X509_value(verified, i)));
+  }
+  // That of an earlier connection is not kept beside its certificate.
+  if (chain.empty()) chain.push_back(peer_certificate());
+  if (chain.front().empty()) chain.clear();
+  return chain;
 }
 
 void Engine::begin_receive() {
@@ -81,7 +100,7 @@ void Engine::begin_receive() {
 IoResult Engine::note_step(IoResult told) {
   if (told == 0) {
     done_ = true;
-  } else if (told != -EAGAIN) {
+  } else if (told != -EAGAIN && told != -ENOMSG) {
     receive_end_ = told;
   }
   return told;
@@ -107,11 +126,21 @@ IoResult Engine::handshake(HandshakeThreads& threads, reactor::Token owner) {
   const IoResult flushed = flush();
   if (flushed < 0) return flushed;
   begin_receive();
-  if (!wire_->fetch()) return -EAGAIN;
-  if (!wire_->has_fetched()) return handshake();
+  // After an answer it goes on with what it has.
+  const bool is_answered = std::exchange(is_answered_, false);
+  if (!wire_->fetch() && !is_answered) return -EAGAIN;
+  if (!wire_->has_fetched() && !is_answered) return handshake();
   wire_->lend();
   threads.submit(owner, wire_);
   return -EINPROGRESS;
+}
+
+void Engine::answer(std::string protocol, std::string staple) {
+  Consultation& consultation = Consultation::of(ssl());
+  consultation.protocol = std::move(protocol);
+  consultation.staple = std::move(staple);
+  consultation.is_answered = true;
+  is_answered_ = true;
 }
 
 void Engine::take_back() {

@@ -28,17 +28,22 @@ class Engine final : public reactor::Filter {
   // What a later connection can go on with: the name of the server, a zero, and the session in DER
   // (d2i_SSL_SESSION(3)). Empty: nothing yet.
   std::vector<unsigned char> session() const;
-  // The next step: 0 once it is done, -EAGAIN when an event has to come first, -EPROTO with a
-  // failure(), or what the transport said.
+  // The next step: 0 once it is done, -EAGAIN when an event has to come first, -ENOMSG when users
+  // have to answer first (see consultation.h), -EPROTO with a failure(), or what the transport
+  // said.
   sys::IoResult handshake();
   // The same, but what takes long is left to a thread: -EINPROGRESS, until it tells that `owner`
   // has to be asked again.
   sys::IoResult handshake(HandshakeThreads& threads, reactor::Token owner);
   // The thread has done its part.
   void take_back();
+  // What users say to -ENOMSG; see Consultation.
+  void answer(std::string protocol, std::string staple);
   bool is_done() const { return done_; }
   // The peer's certificate in DER; empty: none was sent.
   std::vector<unsigned char> peer_certificate() const;
+  // Those that led to the verdict on it, in DER, the peer's first.
+  std::vector<std::vector<unsigned char>> peer_chain() const;
   // Tells the peer that no more is sent; receiving goes on. 0 or a negative errno.
   sys::IoResult shutdown();
   // Takes what the peer has sent for this engine itself, such as sessions. Whether bytes for users
@@ -68,6 +73,7 @@ class Engine final : public reactor::Filter {
   std::shared_ptr<Wire> wire_;
   std::string hostname_;
   bool done_ = false;
+  bool is_answered_ = false;
   bool shut_down_ = false;
   // What the thread's step came to, until it is told; 1: there was none.
   sys::IoResult thread_result_ = 1;

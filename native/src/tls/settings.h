@@ -18,6 +18,7 @@ struct Identity {
   std::string chain;     // the leaf first
   std::string key;
   std::string passphrase;
+  std::string staple;  // the authority's word on it (OCSP), DER; empty: none
 };
 
 // What session tickets are sealed with, in three parts as OpenSSL has them: name, HMAC, AES.
@@ -61,6 +62,16 @@ struct Settings {
   std::vector<TicketKey> ticket_keys;
   uint32_t session_life_s = 300;
   std::string protocols;  // ALPN, as on the wire (RFC 7301, 3.1), the best first
+  // What users are consulted about; see consultation.h.
+  bool asks_protocol = false;  // of servers
+  bool asks_staple = false;    // of servers
+  bool asks_verdict = false;
+  bool logs_secrets = false;
+  // Of clients: whether a response (OCSP) is asked for, and whether one has to come.
+  bool requests_status = false;
+  bool requires_status = false;
+  // Sessions are good only under the same; besides all that is known here.
+  std::string terms;
 };
 
 // Which of the settings was refused, and why, in the words of OpenSSL.

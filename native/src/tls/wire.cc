@@ -24,7 +24,8 @@ thread_local std::vector<std::byte> gathered;
 
 FailureKind kind_of(const SSL* ssl, int reason, bool done) {
   if (reason == SSL_R_UNEXPECTED_EOF_WHILE_READING) return FailureKind::kTruncated;
-  if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED && SSL_get_verify_result(ssl) != X509_V_OK) {
+  if ((reason == SSL_R_CERTIFICATE_VERIFY_FAILED || reason == SSL_R_INVALID_STATUS_RESPONSE) &&
+      SSL_get_verify_result(ssl) != X509_V_OK) {
     return FailureKind::kVerify;
   }
   return done ? FailureKind::kProtocol : FailureKind::kHandshake;
@@ -181,6 +182,8 @@ IoResult Wire::outcome(int result) {
     case SSL_ERROR_WANT_READ:
     case SSL_ERROR_WANT_WRITE:
       return -EAGAIN;
+    case SSL_ERROR_WANT_CLIENT_HELLO_CB:
+      return -ENOMSG;
     case SSL_ERROR_ZERO_RETURN:
       return 0;
     default:

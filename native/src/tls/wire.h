@@ -49,10 +49,10 @@ class Wire {
   SSL* ssl() const { return ssl_.get(); }
 
   // The next step of the handshake: 0 once it is done, -EAGAIN when something has to come first,
-  // -EPROTO with a failure(), or what the transport said.
+  // -ENOMSG when users have to answer first, -EPROTO with a failure(), or what the transport said.
   sys::IoResult handshake();
-  // What a call of OpenSSL that returned `result` means: -EAGAIN, 0 for the peer's orderly end, or
-  // a negative errno, which is noted.
+  // What a call of OpenSSL that returned `result` means: -EAGAIN, -ENOMSG, 0 for the peer's orderly
+  // end, or a negative errno, which is noted.
   sys::IoResult outcome(int result);
   const Failure& failure() const { return failure_; }
 

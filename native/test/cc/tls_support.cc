@@ -1,12 +1,11 @@
 #include "tls_support.h"
 
-#include <openssl/ec.h>
-#include <openssl/pem.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <map>
+
+#include "tls_certificates.h"
 
 namespace sock::test {
 
@@ -46,34 +45,9 @@ class MemoryTransport final : public reactor::Transport {
   bool drained_ = false;
 };
 
-template <class Write>
-std::string pem_of(Write write) {
-  const tls::BioPtr memory(BIO_new(BIO_s_mem()));
-  REQUIRE(write(memory.get()) == 1);
-  char* text = nullptr;
-  const long size = BIO_get_mem_data(memory.get(), &text);
-  return {text, static_cast<size_t>(size)};
-}
-
 tls::Identity make_identity(const char* curve) {
-  const tls::KeyPtr key(EVP_EC_gen(curve));
-  const tls::CertificatePtr certificate(X509_new());
-  X509* made = certificate.get();
-  X509_set_version(made, X509_VERSION_3);
-  ASN1_INTEGER_set(X509_get_serialNumber(made), 1);
-  X509_gmtime_adj(X509_getm_notBefore(made), -86'400);
-  X509_gmtime_adj(X509_getm_notAfter(made), 86'400);
-  X509_NAME* name = X509_get_subject_name(made);
-  const auto* common = reinterpret_cast<const unsigned char*>("localhost");
-  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, common, -1, -1, 0);
-  X509_set_issuer_name(made, name);
-  X509_set_pubkey(made, key.get());
-  REQUIRE(X509_sign(made, key.get(), EVP_sha256()) > 0);
-  return {"", pem_of([made](BIO* to) { return PEM_write_bio_X509(to, made); }),
-          pem_of([&key](BIO* to) {
-            return PEM_write_bio_PrivateKey(to, key.get(), nullptr, nullptr, 0, nullptr, nullptr);
-          }),
-          ""};
+  const Certified made = certify(Use::kServer, nullptr, curve);
+  return {"", pem_of(made.certificate.get()), pem_of(made.key.get()), "", ""};
 }
 
 std::shared_ptr<const tls::Context> make_context(tls::Role role, int version, const char* curve) {

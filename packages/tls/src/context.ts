@@ -1,8 +1,8 @@
 /** What connections are made with: certificates, trust, versions. */
+import { randomBytes, randomUUID } from 'node:crypto';
 import { types } from 'node:util';
-import { SocketClosedError, TlsError } from '@sock/core';
+import { SocketClosedError } from '@sock/core';
 import {
-  binding,
   checkArray,
   checkBoolean,
   checkInteger,
@@ -14,105 +14,50 @@ import {
   type TlsContextHandle,
 } from '@sock/native';
 import { TlsVerifyMode, type TlsVersion } from './constants.js';
+import type {
+  Callbacks,
+  TlsAlpnCallback,
+  TlsKeyLogCallback,
+  TlsVerifyCallback,
+} from './consultation.js';
+import type {
+  OcspRequestOptions,
+  SessionCacheOptions,
+  SessionCacheStats,
+  TlsCertificate,
+  TlsContextOptions,
+  TlsContextShare,
+  TlsCrlOptions,
+} from './context-options.js';
 import { checkCertificateName } from './hostname.js';
-import { type PemSource, readPem } from './pem.js';
-import { noRoots, systemRoots } from './roots.js';
+import { checkCertificate, checkOcspResponse, readIdentity } from './identity.js';
+import { type OcspCallback, OcspSource } from './ocsp.js';
+import type { PemSource } from './pem.js';
 import { Sessions } from './sessions.js';
+import {
+  certificateFor,
+  initialSettings,
+  makeContext,
+  readSeveral,
+  type Settings,
+  sessionTimeoutDefaultMs,
+  versions,
+} from './settings.js';
 
-const versions: Readonly<Record<TlsVersion, number>> = { 'TLSv1.2': 0x0303, 'TLSv1.3': 0x0304 };
 const versionNames = ['TLSv1.2', 'TLSv1.3'] as const;
 const namedCertificatesMax = 100;
 const protocolsMax = 16;
 const protocolBytesMax = 255;
 const sizeMax = 2 ** 31 - 1;
-const verifyModeAll =
-  TlsVerifyMode.Peer | TlsVerifyMode.FailIfNoPeerCert | TlsVerifyMode.ClientOnce;
-
-/** A certificate, the key that belongs to it, and what the key is encrypted with. */
-export interface TlsCertificate {
-  /** The certificate, and behind it those that lead to one of the peer's authorities. */
-  cert: PemSource;
-  /** Its private key. */
-  key: PemSource;
-  /** What the key is encrypted with; default: it is not. */
-  passphrase?: string | undefined;
-}
-
-/** What a {@link TlsContext} begins with; its setters change it. */
-export interface TlsContextOptions {
-  /** With `key`: a certificate with its chain. Servers need one. */
-  cert?: PemSource | undefined;
-  /** The private key of `cert`. */
-  key?: PemSource | undefined;
-  /** What `key` is encrypted with. */
-  passphrase?: string | undefined;
-  /** Whom to trust, one or several authorities. For clients in place of the system's. */
-  ca?: PemSource | readonly PemSource[] | undefined;
-}
-
-/** Options of {@link TlsContext.loadCrl}. */
-export interface TlsCrlOptions {
-  /**
-   * Whether the peer's own certificate alone is looked up. Default: every certificate but the root
-   * is, and the authority of each needs a list.
-   */
-  leafOnly?: boolean | undefined;
-}
-
-const optionKeys = ['cert', 'key', 'passphrase', 'ca'] as const;
-
-interface Identity {
-  readonly chain: string;
-  readonly key: string;
-  readonly passphrase: string;
-}
-
-interface Settings {
-  readonly identity: Identity | null;
-  readonly named: ReadonlyMap<string, Identity>;
-  /** Null: those of the system. */
-  readonly authorities: readonly string[] | null;
-  /** Lists of revoked certificates. */
-  readonly revocations: readonly string[];
-  readonly leafOnly: boolean;
-  readonly verifyMode: number;
-  readonly minVersion: TlsVersion;
-  readonly maxVersion: TlsVersion;
-  readonly ciphers: string;
-  readonly cipherSuites: string;
-  /** As they go over the wire (RFC 7301, 3.1). */
-  readonly protocols: Uint8Array;
-  /** One behind the other, the one in use first. */
-  readonly ticketKeys: Uint8Array;
-  readonly sessionTimeoutMs: number;
-}
-
-const nothing = new Uint8Array(0);
-const sessionTimeoutDefaultMs = 300_000;
 const sessionsDefault = 1_000;
 /** RFC 8446, 4.6.1: seven days. */
 const sessionTimeoutMaxMs = 604_800_000;
 const ticketKeyBytes = 80;
+const verifyModeAll =
+  TlsVerifyMode.Peer | TlsVerifyMode.FailIfNoPeerCert | TlsVerifyMode.ClientOnce;
 
-/** Options of {@link TlsContext.enableSessionCache}. */
-export interface SessionCacheOptions {
-  /** For clients: how many sessions are kept, 1 to 2^31−1. Default 1,000. */
-  size?: number | undefined;
-  /**
-   * Milliseconds for which a session can be resumed, 1,000 to 604,800,000 (seven days), in whole
-   * seconds, rounded up. Default 300,000.
-   */
-  timeout?: number | undefined;
-}
-
-/** What has become of handshakes of a context since {@link TlsContext.enableSessionCache}. */
-export interface SessionCacheStats {
-  /** Handshakes that went on with the keys of an earlier one. */
-  readonly hits: number;
-  /** Handshakes that did not. */
-  readonly misses: number;
-  /** For clients: sessions that were kept. For servers: handshakes that gave one out. */
-  readonly stores: number;
+interface Shared extends TlsContextShare {
+  readonly settings: Settings;
 }
 
 /**
@@ -145,10 +90,23 @@ export class TlsContext {
   private sessions: Sessions | null = null;
   private counts: { hits: number; misses: number; stores: number } | null = null;
 
+  /**
+   * A context as another thread has shared it, which goes its own way from then on.
+   *
+   * @param share What {@link share} made, posted or as `workerData`.
+   */
+  static from(share: TlsContextShare): TlsContext {
+    const { isServer, settings } = checkObject<Shared>('share', share);
+    if (typeof isServer !== 'boolean' || typeof settings !== 'object') {
+      throw invalidType('share', 'what TlsContext.share() makes', share);
+    }
+    return new TlsContext(isServer, settings);
+  }
+
   private constructor(isServer: boolean, settings: Settings) {
     this.isServer = isServer;
     this.settings = settings;
-    this.made = make(isServer, settings);
+    this.made = makeContext(isServer, settings);
   }
 
   /**
@@ -159,7 +117,7 @@ export class TlsContext {
    * says so.
    */
   static server(options?: TlsContextOptions): TlsContext {
-    return new TlsContext(true, initial(options, TlsVerifyMode.None, []));
+    return new TlsContext(true, initialSettings(options, TlsVerifyMode.None, []));
   }
 
   /**
@@ -168,7 +126,7 @@ export class TlsContext {
    * @param options `ca`, else the system's; `cert` and `key` where the server asks for them.
    */
   static client(options?: TlsContextOptions): TlsContext {
-    return new TlsContext(false, initial(options, TlsVerifyMode.Peer, null));
+    return new TlsContext(false, initialSettings(options, TlsVerifyMode.Peer, null));
   }
 
   /**
@@ -180,6 +138,17 @@ export class TlsContext {
    */
   loadCertificate(cert: PemSource, key: PemSource, passphrase?: string): void {
     this.change({ identity: readIdentity({ cert, key, passphrase }, '') });
+  }
+
+  /**
+   * {@link loadCertificate} from one file.
+   *
+   * @param pkcs12 A PKCS#12 file (RFC 7292): its bytes, or its path. One that is encrypted with
+   * RC2, as many did once, needs OpenSSL's legacy provider.
+   * @param passphrase What it is encrypted with; default: the empty one.
+   */
+  loadPkcs12(pkcs12: Uint8Array | string, passphrase?: string): void {
+    this.change({ identity: readIdentity({ pkcs12, passphrase }, '') });
   }
 
   /**
@@ -196,7 +165,8 @@ export class TlsContext {
     if (certificate === null) {
       named.delete(name);
     } else {
-      named.set(name, readIdentity(checkCertificate(certificate), 'certificate.'));
+      const checked = checkObject<TlsCertificate>('certificate', certificate);
+      named.set(name, readIdentity(checkCertificate(checked, 'certificate.'), 'certificate.'));
     }
     checkInteger('the count of names', named.size, 0, namedCertificatesMax);
     this.change({ named });
@@ -339,6 +309,112 @@ export class TlsContext {
     before.fill(0);
   }
 
+  /**
+   * For servers: shows clients that ask for it what the authority says of the certificate for every
+   * name (OCSP stapling, RFC 6066, 8). It is for that certificate, so {@link loadCertificate} takes
+   * it away. Those of other names have an `ocspResponse` of their own.
+   *
+   * @param response A successful response in DER, at most 65,536 bytes; null: none any more.
+   */
+  setOcspResponse(response: Uint8Array | null): void {
+    const { identity } = this.settings;
+    const staple = checkOcspResponse('response', response);
+    if (!this.isServer || identity === null) {
+      throw new TypeError('setOcspResponse is for servers with a certificate');
+    }
+    this.change({ identity: { ...identity, staple } });
+  }
+
+  /**
+   * For servers: has a callback fetch that response, for each certificate when a handshake first
+   * needs it, which waits for it. It is shown for half of the time until its end, an hour at most,
+   * and then asked for again. Where the callback fails, or has none, it is asked again after 10
+   * seconds; the one before is shown meanwhile, while it holds, else that of
+   * {@link setOcspResponse}. `sock:tls:log` hears of failures.
+   *
+   * @param callback Null: nothing is asked for any more.
+   */
+  setOcspCallback(callback: OcspCallback | null): void {
+    if (!this.isServer) throw new TypeError('setOcspCallback is for servers');
+    const checked = checkCallback('callback', callback);
+    this.change({ ocsp: checked === null ? null : new OcspSource(checked) });
+  }
+
+  /**
+   * For clients: asks servers to show what their authority says of their certificate, and checks
+   * that in full: the signature, the right of whoever made it, its times, and the certificate that
+   * it is about. Where the server is verified, one that shows a response that is not `'good'` is
+   * refused, with `TlsVerifyError`: `CERT_REVOKED`, `OCSP_CERT_UNKNOWN`, `OCSP_VERIFY_FAILED`. Else
+   * {@link TlsSocket.ocspStatus} tells.
+   *
+   * @param options Null: asks no more.
+   * @see RFC 6960, RFC 6066, 8
+   */
+  requestOcsp(options: OcspRequestOptions | null = {}): void {
+    if (this.isServer) throw new TypeError('requestOcsp is for clients');
+    if (options === null) {
+      this.change({ requestsStatus: false, requiresStatus: false });
+      return;
+    }
+    const { required = false } = checkOptions<OcspRequestOptions>(options, ['required']);
+    const requiresStatus = checkBoolean('options.required', required);
+    this.change({ requestsStatus: true, requiresStatus });
+  }
+
+  /**
+   * Gives a callback the last word on certificates of peers, good and bad ones: it is asked when
+   * the handshake is over, before the connection is handed out, wherever {@link setVerifyMode} has
+   * the peer's certificate looked at, and the peer has one. A server asks again when a session is
+   * resumed; a client does not. Whoever is refused sees the connection break.
+   *
+   * @param callback Null: what is wrong with a certificate is final, as it is by default.
+   */
+  setVerifyCallback(callback: TlsVerifyCallback | null): void {
+    const verify = checkCallback('callback', callback);
+    this.change({ verify, terms: verify === null ? '' : randomUUID() });
+  }
+
+  /**
+   * For servers: has a callback choose what is spoken, in place of {@link setAlpnProtocols}, where
+   * the client offers anything. A callback that fails, or chooses what was not offered, has refused
+   * the client.
+   *
+   * @param callback Null: the list counts again.
+   */
+  setAlpnCallback(callback: TlsAlpnCallback | null): void {
+    if (!this.isServer) throw new TypeError('setAlpnCallback is for servers');
+    this.change({ alpn: checkCallback('callback', callback) });
+  }
+
+  /**
+   * Tells the secrets of connections to a callback, for programs that decrypt what was recorded of
+   * them, as Wireshark does: once the handshake of each is over. Whoever has them can read all that
+   * was sent.
+   *
+   * @param callback Null: tells nobody.
+   */
+  setKeyLog(callback: TlsKeyLogCallback | null): void {
+    this.change({ keyLog: checkCallback('callback', callback) });
+  }
+
+  /**
+   * For other threads: all that is set, to be posted to a worker, which makes a context of its own
+   * of it by {@link from}. Servers on all of them take each other's session tickets: where no key
+   * was set, this sets one. What is set later has to be shared anew.
+   *
+   * @throws TypeError when a callback is set: functions stay with their thread. Share first, and
+   * set them on each.
+   */
+  share(): TlsContextShare {
+    if (this.made === null) throw closedContext();
+    if (this.callbacks !== null) throw new TypeError('a context with callbacks cannot be shared');
+    if (this.isServer && this.settings.ticketKeys.length === 0) {
+      this.enableSessionTickets(randomBytes(ticketKeyBytes));
+    }
+    const shared: Shared = { isServer: this.isServer, settings: this.settings };
+    return structuredClone(shared);
+  }
+
   /** No connection begins with it any more. Those that are there go on. Again: does nothing. */
   close(): void {
     this.made = null;
@@ -354,6 +430,24 @@ export class TlsContext {
   /** @internal Whether the certificate of the peer is looked at. */
   get verifies(): boolean {
     return this.settings.verifyMode !== TlsVerifyMode.None;
+  }
+
+  /** @internal Whether servers are asked for a response of their authority. */
+  get requestsStatus(): boolean {
+    return this.settings.requestsStatus;
+  }
+
+  /** @internal What the next connection asks users; null: nothing. */
+  get callbacks(): Callbacks | null {
+    const { verify, alpn, keyLog, ocsp, named } = this.settings;
+    if (verify === null && alpn === null && keyLog === null && ocsp === null) return null;
+    return {
+      verify: this.verifies ? verify : null,
+      alpn,
+      keyLog,
+      ocsp,
+      certificateFor: (hostname) => certificateFor(named, hostname.toLowerCase()),
+    };
   }
 
   /** @internal What the next connection begins with. */
@@ -396,7 +490,7 @@ export class TlsContext {
   private change(changes: Partial<Settings>): void {
     if (this.made === null) throw closedContext();
     const settings = { ...this.settings, ...changes };
-    this.made = make(this.isServer, settings);
+    this.made = makeContext(this.isServer, settings);
     this.settings = settings;
     this.sessions?.clear();
   }
@@ -415,57 +509,9 @@ function closedContext(): SocketClosedError {
   return new SocketClosedError('the context is closed', { code: 'ERR_SOCK_CLOSED' });
 }
 
-function initial(
-  options: TlsContextOptions | undefined,
-  verifyMode: number,
-  authorities: readonly string[] | null,
-): Settings {
-  const { cert, key, passphrase, ca } = checkOptions<TlsContextOptions>(options, optionKeys);
-  if ((cert === undefined) !== (key === undefined)) {
-    const missing = cert === undefined ? 'cert' : 'key';
-    throw invalidType(`options.${missing}`, 'given with the other of the two', undefined);
-  }
-  const hasCertificate = cert !== undefined && key !== undefined;
-  return {
-    identity: hasCertificate ? readIdentity({ cert, key, passphrase }, 'options.') : null,
-    named: new Map(),
-    authorities: ca === undefined ? authorities : readSeveral('options.ca', ca),
-    revocations: [],
-    leafOnly: false,
-    verifyMode,
-    minVersion: 'TLSv1.3',
-    maxVersion: 'TLSv1.3',
-    ciphers: '',
-    cipherSuites: '',
-    protocols: nothing,
-    ticketKeys: nothing,
-    sessionTimeoutMs: sessionTimeoutDefaultMs,
-  };
-}
-
-function checkCertificate(value: unknown): TlsCertificate {
-  const { cert, key, passphrase } = checkObject<TlsCertificate>('certificate', value);
-  if (cert === undefined) throw invalidType('certificate.cert', 'PEM text or a path', cert);
-  if (key === undefined) throw invalidType('certificate.key', 'PEM text or a path', key);
-  return { cert, key, passphrase };
-}
-
-function readIdentity({ cert, key, passphrase }: TlsCertificate, prefix: string): Identity {
-  if (passphrase !== undefined && typeof passphrase !== 'string') {
-    throw invalidType(`${prefix}passphrase`, 'a string', passphrase);
-  }
-  return {
-    chain: readPem(`${prefix}cert`, cert),
-    key: readPem(`${prefix}key`, key),
-    passphrase: passphrase ?? '',
-  };
-}
-
-function readSeveral(argument: string, sources: PemSource | readonly PemSource[]): string[] {
-  if (!Array.isArray(sources)) return [readPem(argument, sources as PemSource)];
-  return checkArray(argument, sources, 'an array').map((each, index) =>
-    readPem(`${argument}[${index}]`, each),
-  );
+function checkCallback<T>(argument: string, callback: T | null): T | null {
+  if (callback === null || typeof callback === 'function') return callback;
+  throw invalidType(argument, 'a function, or null', callback);
 }
 
 function checkList(argument: string, list: string): string {
@@ -490,60 +536,4 @@ function toWire(protocols: readonly string[]): Uint8Array {
       return Buffer.concat([Buffer.from([bytes.length]), bytes]);
     }),
   );
-}
-
-function flatten(hostname: string, { chain, key, passphrase }: Identity): string[] {
-  return [hostname, chain, key, passphrase];
-}
-
-/** The names of settings in the addon, for messages. */
-const settingNames: Readonly<Record<string, string>> = {
-  cert: 'the certificate',
-  key: 'the key',
-  ca: 'an authority',
-  crl: 'a revocation list',
-  alpn: 'the list of protocols',
-  ciphers: 'the list of ciphers',
-  cipherSuites: 'the list of cipher suites',
-  minProtocol: 'the oldest version',
-  maxProtocol: 'the newest version',
-};
-
-/** SSL_VERIFY_* of <openssl/ssl.h>: all are a peer check, and what is asked besides. */
-function toOpenSsl(mode: number): number {
-  return mode === TlsVerifyMode.None ? 0 : mode | TlsVerifyMode.Peer;
-}
-
-function make(isServer: boolean, settings: Settings): TlsContextHandle {
-  if (!binding.tlsIsAvailable()) {
-    const message = 'this runtime has no OpenSSL that TLS could be made with';
-    throw new TlsError(message, { code: 'ERR_SOCK_NO_OPENSSL' });
-  }
-  const { identity, named, authorities, ciphers, cipherSuites, protocols } = settings;
-  const identities = identity === null ? [] : flatten('', identity);
-  for (const [hostname, each] of named) identities.push(...flatten(hostname, each));
-  const verifyMode = toOpenSsl(settings.verifyMode);
-  const roots = authorities === null && verifyMode !== 0 ? systemRoots() : noRoots;
-  const made = binding.tlsContext({
-    isServer,
-    identities,
-    authorities: authorities ?? [],
-    rootTexts: roots.texts,
-    rootFiles: roots.files,
-    rootDirectories: roots.directories,
-    revocations: settings.revocations,
-    revocationOfLeafOnly: settings.leafOnly,
-    verifyMode,
-    minVersion: versions[settings.minVersion],
-    maxVersion: versions[settings.maxVersion],
-    ciphers,
-    cipherSuites,
-    protocols,
-    ticketKeys: settings.ticketKeys,
-    sessionLifeS: Math.ceil(settings.sessionTimeoutMs / 1_000),
-  });
-  if (!Array.isArray(made)) return made;
-  const [setting, reason] = made;
-  const message = `${settingNames[setting] ?? setting} was refused: ${reason}`;
-  throw new TlsError(message, { code: 'ERR_SOCK_TLS_SETTING', reason });
 }

@@ -39,7 +39,8 @@ export type Agreed = Pick<HandshakeEvent, 'version' | 'cipher' | 'alpn' | 'resum
 // Held here: a channel that nobody holds is collected, and its subscribers with it.
 const handshakes = channel('sock:tls:handshake');
 const errors = channel('sock:tls:handshake-error');
-const tellLine = openLog('tls');
+/** The log of this package. */
+export const tellLine = openLog('tls');
 
 export function tellDone(agreed: Agreed, server: boolean, startMs: number): void {
   count('tls_handshakes');

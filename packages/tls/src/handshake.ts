@@ -9,22 +9,33 @@ import { binding, type Endpoint, Errno, Flag, type Limits, Operation } from '@so
 
 const { Held, WantRead, WantWrite } = Flag;
 
+/** What a step may need of whoever makes the handshake. */
+export interface HandshakeHost {
+  /** Answers what the handshake asks of users. */
+  consult(): Promise<void> | undefined;
+  /** Judges the peer once both sides have agreed. */
+  judge(): Promise<void> | undefined;
+  errorFor(errno: number): Error;
+}
+
 export class Handshake extends Operation {
   readonly hasUnread = false;
   private readonly endpoint: Endpoint;
   private readonly resolve: () => void;
-  private readonly onFailed: (errno: number) => Error;
+  private readonly host: HandshakeHost;
+  /** A callback of users is not done: events have to wait. */
+  private isHeldUp = false;
 
   constructor(
     endpoint: Endpoint,
     resolve: () => void,
     reject: (error: unknown) => void,
-    onFailed: (errno: number) => Error,
+    host: HandshakeHost,
   ) {
     super(reject);
     this.endpoint = endpoint;
     this.resolve = resolve;
-    this.onFailed = onFailed;
+    this.host = host;
   }
 
   begin(limits: Limits): void {
@@ -75,7 +86,7 @@ export class Handshake extends Operation {
 
   private step(): void {
     const { endpoint } = this;
-    if (endpoint.receiver !== this) return;
+    if (endpoint.receiver !== this || this.isHeldUp) return;
     const result = binding.tlsHandshake(endpoint.slot, endpoint.generation, true);
     // A thread makes the step; the addon calls onReadable when it has.
     if (result === -Errno.EINPROGRESS) return;
@@ -84,6 +95,41 @@ export class Handshake extends Operation {
       if (endpoint.has(Held)) endpoint.set(WantWrite);
       return;
     }
-    this.end(result === 0 ? null : this.onFailed(result));
+    if (result === 0) {
+      this.waitFor(
+        () => this.host.judge(),
+        () => this.end(null),
+      );
+    } else if (result === -Errno.ENOMSG) {
+      this.waitFor(
+        () => this.host.consult(),
+        () => this.step(),
+      );
+    } else {
+      this.end(this.host.errorFor(result));
+    }
+  }
+
+  /** Goes on with `next` once users have answered. */
+  private waitFor(ask: () => Promise<void> | undefined, next: () => void): void {
+    let answer: Promise<void> | undefined;
+    try {
+      answer = ask();
+    } catch (error) {
+      this.end(error as Error);
+      return;
+    }
+    if (answer === undefined) {
+      next();
+      return;
+    }
+    this.isHeldUp = true;
+    answer.then(
+      () => {
+        this.isHeldUp = false;
+        if (this.endpoint.receiver === this) next();
+      },
+      (error: Error) => this.end(error),
+    );
   }
 }

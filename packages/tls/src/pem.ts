@@ -18,10 +18,21 @@ export function readPem(argument: string, source: unknown): string {
   return readFileSync(checkPath(argument, source), 'latin1');
 }
 
+/** Bytes, or the path of a file that has them. */
+export function readBytes(argument: string, source: unknown): Uint8Array {
+  if (types.isUint8Array(source)) return source;
+  if (typeof source !== 'string') throw invalidType(argument, 'a Uint8Array, or a path', source);
+  return readFileSync(checkPath(argument, source));
+}
+
 /** A path may come from a configuration that others write: no way up, nothing invisible. */
 function checkPath(argument: string, path: string): string {
   if (path.length === 0 || path.length > pathMax) {
-    throw invalidValue(argument, `must be PEM text, or a path of 1 to ${pathMax} bytes`, path);
+    throw invalidValue(
+      argument,
+      `must be what is wanted itself, or a path of 1 to ${pathMax} bytes`,
+      path,
+    );
   }
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
   if (/[\u0000-\u001f\u007f]/.test(path)) {

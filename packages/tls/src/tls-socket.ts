@@ -28,15 +28,18 @@ import {
   Flag,
   invalidType,
   invalidValue,
+  LineLevel,
   PollIn,
   PollOut,
 } from '@sock/native';
 import { TlsHandshakeState } from './constants.js';
+import { type Callbacks, consult, judge, mustBeDone } from './consultation.js';
 import { checkContext, TlsContext } from './context.js';
-import { tellDone, tellFailed } from './diagnostics.js';
+import { tellDone, tellFailed, tellLine } from './diagnostics.js';
 import { explainer } from './failure.js';
 import { Handshake } from './handshake.js';
 import { type CheckedHostname, checkHostname } from './hostname.js';
+import { type OcspStatus, ocspStatuses } from './ocsp.js';
 
 /** SHUT_RD of shutdown(2). */
 const readDirection = 0;
@@ -85,6 +88,8 @@ export class TlsSocket extends FileStream implements Pollable {
   /** The socket below. */
   readonly socket: Socket;
   private readonly context: TlsContext;
+  private readonly callbacks: Callbacks | null;
+  private failure: unknown = null;
   private readonly explainErrno: Explain;
   private state: TlsHandshakeState = TlsHandshakeState.NotStarted;
   private pending: Handshake | null = null;
@@ -93,7 +98,7 @@ export class TlsSocket extends FileStream implements Pollable {
   private startMs = 0;
 
   private constructor(socket: Socket, context: TlsContext) {
-    const { handle } = context;
+    const { handle, callbacks } = context;
     const { endpoint, early } = socket.yieldEndpoint({
       refusal: tlsActiveError,
       onClosing: () => this.onClosing(),
@@ -103,6 +108,7 @@ export class TlsSocket extends FileStream implements Pollable {
     this.endpoint = endpoint;
     this.socket = socket;
     this.context = context;
+    this.callbacks = callbacks;
     this.explainErrno = explainer(endpoint, -Errno.EPROTO);
     endpoint.explain = this.explainErrno;
     const result = binding.tlsEnable(endpoint.slot, endpoint.generation, handle, early);
@@ -196,17 +202,22 @@ export class TlsSocket extends FileStream implements Pollable {
         this.fail(error);
         reject(error);
       };
-      const errorFor = (errno: number): Error => this.errorFor(errno);
+      const host = {
+        consult: () => this.consult(),
+        judge: () => this.judge(),
+        errorFor: (errno: number) => this.errorFor(errno),
+      };
       this.begin();
       this.state = TlsHandshakeState.InProgress;
-      this.pending = new Handshake(this.endpoint, done, failed, errorFor);
+      this.pending = new Handshake(this.endpoint, done, failed, host);
       this.pending.begin(limits);
     });
   }
 
   /**
    * Blocks this thread's event loop: {@link handshake}, waiting up to `timeout` (ms, default none).
-   * Throws what that rejects with.
+   * Throws what that rejects with, and `TlsError` (`ERR_SOCK_TLS_ASYNC`) when a callback of the
+   * context gives a promise, which is a failure of the handshake.
    */
   handshakeSync(options?: SyncOptions): void {
     const patience = this.patienceOf(options);
@@ -219,7 +230,7 @@ export class TlsSocket extends FileStream implements Pollable {
   }
 
   /**
-   * One step, without waiting. Throws what {@link handshake} rejects with.
+   * One step, without waiting. Throws what {@link handshakeSync} does.
    *
    * @returns `Complete`, or what to poll for before the next step: `WantRead`, `WantWrite`.
    */
@@ -227,8 +238,13 @@ export class TlsSocket extends FileStream implements Pollable {
     if (this.isHandshakeOver()) return this.state;
     const { slot, generation } = this.endpoint;
     this.begin();
-    const result = binding.tlsHandshake(slot, generation, false);
+    let result = binding.tlsHandshake(slot, generation, false);
+    if (result === -Errno.ENOMSG) {
+      this.failBy(() => mustBeDone(this.consult()));
+      result = binding.tlsHandshake(slot, generation, false);
+    }
     if (result === 0) {
+      this.failBy(() => mustBeDone(this.judge()));
       this.complete();
     } else if (result === -Errno.EAGAIN) {
       const isHeld = this.endpoint.has(Flag.Held);
@@ -287,6 +303,19 @@ export class TlsSocket extends FileStream implements Pollable {
   /** X509_V_* of OpenSSL: 0 when nothing is wrong with the peer's certificate, or none was sent. */
   get verifyResult(): number | undefined {
     return this.told()?.[4];
+  }
+
+  /**
+   * For clients whose context asks for it (`requestOcsp`): what the server has shown of its
+   * authority's word on its certificate; also after a handshake that has failed. Undefined before
+   * the handshake is over, and once closed.
+   */
+  get ocspStatus(): OcspStatus | undefined {
+    const { Complete, Error: Failed } = TlsHandshakeState;
+    const isOver = this.state === Complete || this.state === Failed;
+    if (this.endpoint.closed || !isOver || !this.context.requestsStatus) return undefined;
+    const { slot, generation } = this.endpoint;
+    return ocspStatuses[binding.tlsOcspStatus(slot, generation)];
   }
 
   /**
@@ -370,7 +399,7 @@ export class TlsSocket extends FileStream implements Pollable {
   private isHandshakeOver(): boolean {
     if (this.endpoint.closed) throw this.unready();
     if (this.state === TlsHandshakeState.Complete) return true;
-    if (this.state === TlsHandshakeState.Error) throw this.errorFor(-Errno.EPROTO);
+    if (this.state === TlsHandshakeState.Error) throw this.failure;
     if (this.pending !== null) {
       throw new TlsError('a handshake of this socket waits', { code: 'ERR_SOCK_BUSY' });
     }
@@ -405,10 +434,50 @@ export class TlsSocket extends FileStream implements Pollable {
     if (this.state === TlsHandshakeState.NotStarted) this.startMs = monotonicMs();
   }
 
+  private consult(): Promise<void> | undefined {
+    return this.callbacks === null ? undefined : consult(this.endpoint, this.callbacks);
+  }
+
+  /** A session that is resumed stands for an earlier verdict of the client; a server asks again. */
+  private judge(): Promise<void> | undefined {
+    const verify = this.callbacks?.verify ?? null;
+    const { slot, generation, closed } = this.endpoint;
+    const state = closed || verify === null ? -1 : binding.tlsState(slot, generation);
+    if (verify === null || typeof state === 'number') return undefined;
+    const [, , , resumed, verifyCode] = state;
+    if (resumed === 1 && !this.context.isServer) return undefined;
+    return judge(this.endpoint, verify, verifyCode, this);
+  }
+
+  private failBy(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.fail(error);
+      throw error;
+    }
+  }
+
+  /** What the addon has kept of secrets goes to whoever wants them. */
+  private tellSecrets(): void {
+    const keyLog = this.callbacks?.keyLog ?? null;
+    if (keyLog === null || this.endpoint.closed) return;
+    const lines = binding.tlsSecrets(this.endpoint.slot, this.endpoint.generation);
+    if (typeof lines === 'number') return;
+    for (const line of lines) {
+      try {
+        keyLog(line, this);
+      } catch (error) {
+        tellLine(LineLevel.Warn, () => 'a key log callback failed', error);
+      }
+    }
+  }
+
   private complete(): void {
     this.state = TlsHandshakeState.Complete;
     this.pending = null;
     this.ready = true;
+    this.tellSecrets();
     const told = this.told();
     if (told === undefined) return;
     const [version, cipher, protocol, resumed] = told;
@@ -420,6 +489,8 @@ export class TlsSocket extends FileStream implements Pollable {
   private fail(error: unknown): void {
     this.state = TlsHandshakeState.Error;
     this.pending = null;
+    this.failure = error;
+    this.tellSecrets();
     tellFailed(error, this.context.isServer, this.startMs);
   }
 

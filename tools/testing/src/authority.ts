@@ -47,6 +47,8 @@ export interface CertificateWishes {
   days?: readonly [number, number];
   key?: keyof typeof algorithms;
   signature?: keyof typeof signatures;
+  /** Whether its server has to show an OCSP response (RFC 7633). Default false. */
+  mustStaple?: boolean;
 }
 
 /** What an authority below another is like. */
@@ -159,16 +161,22 @@ export class Authority {
     const { names = ['localhost', '127.0.0.1', '::1'], days = [-1, 30], key = 'p256' } = wishes;
     const usage = wishes.usage ?? ['serverAuth', 'clientAuth'];
     const keys = await keysOf(key);
-    const extensions = [
+    const extensions: Extension[] = [
       new BasicConstraintsExtension(false, undefined, true),
       new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
       new ExtendedKeyUsageExtension(usage.map((each) => ExtendedKeyUsage[each])),
       alternatives(names),
     ];
+    if (wishes.mustStaple === true) extensions.push(mustStaple());
     const subject = `CN=${names[0] ?? 'nobody'}`;
     const { signature = 'sha256' } = wishes;
     const certificate = await this.sign(subject, keys, days, extensions, signature);
     return { cert: `${certificate.toString('pem')}\n${this.chain}`, key: await keyText(keys) };
+  }
+
+  /** Its private key, PEM text, for programs that sign in its name. */
+  key(): Promise<string> {
+    return keyText(this.keys);
   }
 
   /** A list (CRL) of what it has revoked: PEM text. */
@@ -216,6 +224,11 @@ function authorityExtensions({ pathLength, permitted }: SubordinateWishes = {}):
   ];
   if (permitted !== undefined) extensions.push(nameConstraints(permitted));
   return extensions;
+}
+
+/** RFC 7633: SEQUENCE { INTEGER 5 }, which is status_request. */
+function mustStaple(): Extension {
+  return new Extension('1.3.6.1.5.5.7.1.24', false, Buffer.from([0x30, 3, 2, 1, 5]));
 }
 
 /** RFC 5280, 4.2.1.10: SEQUENCE { [0] { SEQUENCE { [2] name } } }. */
