@@ -4,6 +4,7 @@ import { LOOKUP_WORKLOADS, type LookupWorkload } from './lookup-workloads.js';
 import { POLL_COST_WORKLOADS } from './poll-cost-workloads.js';
 import type { ScriptWorkload } from './script.js';
 import { TLS_WORKLOADS } from './tls-workloads.js';
+import { WATCHED_WORKLOADS } from './watched-workloads.js';
 
 /** What runs a contender: our C servers, Node with its own `net`, Bun, or Node with @sock/core. */
 export type Runtime = 'c' | 'node' | 'bun' | 'sock' | 'poll';
@@ -439,6 +440,7 @@ export const WORKLOADS: readonly Workload[] = [
   ...POLL_COST_WORKLOADS,
   ...LOOKUP_WORKLOADS,
   ...BREAKER_WORKLOADS,
+  ...WATCHED_WORKLOADS,
   {
     kind: 'import',
     id: 'import',
