@@ -7,7 +7,6 @@ import {
   checkInteger,
   checkObject,
   checkOptions,
-  checkPort,
   checkSetting,
   invalidType,
   invalidValue,
@@ -112,7 +111,8 @@ const none = Number.POSITIVE_INFINITY;
 function checkAddresses(given: Partial<ClientPoolOptions<never>>): PoolAddress[] {
   const { addresses, host, port } = given;
   if (addresses === undefined) {
-    return [{ host: checkHost(host, 'options.host'), port: checkPort(port, 1) }];
+    const checkedPort = checkInteger('options.port', port, 1, 65_535);
+    return [{ host: checkHost(host, 'options.host'), port: checkedPort }];
   }
   if (host !== undefined || port !== undefined) {
     throw invalidValue('options.addresses', 'stands instead of a host and a port', addresses);

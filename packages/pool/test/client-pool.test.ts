@@ -60,8 +60,8 @@ function makeRig(options: Partial<ClientPoolOptions<Socket>> = {}) {
 describe('a client pool', () => {
   it.each<[object | undefined, string]>([
     [undefined, 'options'],
-    [{}, 'options.host'],
-    [{ host: 'x' }, 'port'],
+    [{ port: 1 }, 'options.host'],
+    [{ host: 'x' }, 'options.port'],
     [{ host: 'x', port: 1, max: 0 }, 'options.max'],
     [{ host: 'x', port: 1, min: 3, max: 2 }, 'options.min'],
     [{ host: 'x', port: 1, maxLifetime: 0 }, 'options.maxLifetime'],

@@ -1,6 +1,6 @@
 import { cidrMatch, connect, type ListeningSocket, listen, RateLimiter, Socket } from '@sock/core';
 import { IpTracker, type PooledSocket, SocketPool } from '@sock/pool';
-import { chooseSeed, failureOf, runScript, thrownBy, useCleanup } from '@sock/testing';
+import { chooseSeed, failureOf, runScript, thrownBy, until, useCleanup } from '@sock/testing';
 import * as fc from 'fast-check';
 
 const cleanup = useCleanup();
@@ -370,5 +370,35 @@ describe('a pool that accepts', () => {
     expect(await failureOf(pool.acceptLimited(listener))).toMatchObject({
       code: 'ERR_SOCK_CLOSED',
     });
+  });
+});
+
+describe('a pool under a flood', () => {
+  it('lets timers run, and loses no place, while 600 are turned away', async () => {
+    const pool = makePool({ maxConnections: 5 });
+    const listener = server();
+    pool.setMaxPerIp(5);
+    const welcoming = (async () => {
+      for (;;) await pool.acceptLimited(listener);
+    })().catch(() => {});
+    let ticks = 0;
+    const ticking = setInterval(() => ticks++, 1);
+    cleanup.add({ close: () => clearInterval(ticking) });
+    for (let wave = 0; wave < 3; wave++) {
+      await Promise.all(Array.from({ length: 5 }, () => dial(listener)));
+      await until(5_000, () => pool.count === 5);
+      pool.deny = ['127.0.0.0/8'];
+      const turnedAway = Array.from({ length: 200 }, () => dial(listener));
+      pool.resize(6);
+      for (const one of await Promise.all(turnedAway)) await failureOf(one.recv());
+      expect(pool.stats.rejected.denied).toBe(200 * (wave + 1));
+      pool.deny = [];
+      pool.resize(5);
+      pool.cleanup(0);
+      expect([pool.count, pool.ipCount('127.0.0.1')]).toEqual([0, 0]);
+    }
+    expect(ticks).toBeGreaterThan(3);
+    pool.close();
+    await welcoming;
   });
 });
