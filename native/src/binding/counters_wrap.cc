@@ -28,7 +28,8 @@ napi_value js_count_duration(napi_env env, napi_callback_info info) {
   const double us = args.number(1);
   if (cell < 0 || cell % 2 != 0 || cell >= static_cast<int32_t>(kDurationCells)) return nullptr;
   if (!(us >= 0)) return nullptr;
-  args.context().reactor().counters().add_duration(cell, static_cast<uint64_t>(us));
+  args.context().reactor().counters().add_duration(static_cast<size_t>(cell),
+                                                   static_cast<uint64_t>(us));
   return nullptr;
 }
 

@@ -77,7 +77,9 @@ class SharedRoots {
     for (const std::string& path : roots.files) {
       std::error_code ignored;
       const auto changed = std::filesystem::last_write_time(path, ignored);
-      origin.push_back(path + ' ' + std::to_string(changed.time_since_epoch().count()));
+      // Its ticks have 128 bits on some systems.
+      const auto ticks = static_cast<int64_t>(changed.time_since_epoch().count());
+      origin.push_back(path + ' ' + std::to_string(ticks));
     }
     origin.insert(origin.end(), roots.directories.begin(), roots.directories.end());
     return origin;
