@@ -83,7 +83,10 @@ std::vector<std::vector<unsigned char>> Engine::peer_chain() const {
   const ErrorScope errors;
   std::vector<std::vector<unsigned char>> chain;
   STACK_OF(X509)* verified = SSL_get0_verified_chain(ssl());
-  for (int i = 0; i < sk_X509_num(verified); i++) {
+  // -1 where there is none.
+  const int count = std::max(sk_X509_num(verified), 0);
+  chain.reserve(static_cast<size_t>(count));
+  for (int i = 0; i < count; i++) {
     chain.push_back(der_of(sk_X509_value(verified, i)));
   }
   // That of an earlier connection is not kept beside its certificate.
