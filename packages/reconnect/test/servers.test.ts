@@ -8,6 +8,7 @@ import {
   expectSockets,
   failureOf,
   launch,
+  openSockets,
   type Peer,
   until,
 } from '@sock/testing';
@@ -143,6 +144,7 @@ describeWithPeers(['python3'], 'a server', () => {
   });
 
   it('whose connections come and go leaves no socket behind', async () => {
+    const before = openSockets();
     const { peer, port } = await start('echo');
     const link = open(port);
     await link.connect();
@@ -150,6 +152,6 @@ describeWithPeers(['python3'], 'a server', () => {
     await until(5_000, () => link.failures > 2);
     link.close();
     expect(await failureOf(link.send('x'))).toMatchObject({ code: 'ERR_SOCK_CLOSED' });
-    await expectSockets(0);
+    await expectSockets(before);
   });
 });
