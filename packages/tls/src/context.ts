@@ -93,7 +93,7 @@ export class TlsContext {
   /**
    * A context as another thread has shared it, which goes its own way from then on.
    *
-   * @param share What {@link share} made, posted or as `workerData`.
+   * @param share What `share()` made, posted or as `workerData`.
    */
   static from(share: TlsContextShare): TlsContext {
     const { isServer, settings } = checkObject<Shared>('share', share);

@@ -10,7 +10,7 @@ import {
 import { binding, type Endpoint, type Explain } from '@sock/native';
 import { problemName } from './problems.js';
 
-/** As in native/src/tls/engine.h. */
+/** As in native/src/tls/wire.h. */
 const Kind = { Handshake: 1, Verify: 2, Protocol: 3, Truncated: 4 } as const;
 
 /** RFC 8446, 6.2 and RFC 5246, 7.2. */
