@@ -1,11 +1,13 @@
+import { writeFileSync } from 'node:fs';
 import { get } from 'node:https';
-import { runScript, startScript, stopPeers } from '@sock/testing';
+import { runScript, startScript, stopPeers, useFolder } from '@sock/testing';
 import { Authority } from '@sock/testing/authority';
 import { bodyOf, expectOutput } from './example.js';
 
 describe('of TLS, the example', () => {
   let authority: Authority;
   let env: Record<string, string>;
+  const inFolder = useFolder();
 
   beforeAll(async () => {
     authority = await Authority.create();
@@ -22,6 +24,21 @@ describe('of TLS, the example', () => {
   it('mutual-tls shows each side who the other is', async () => {
     const told = ['CN=billing talks to CN=localhost'];
     expectOutput(await runScript(bodyOf('mutual-tls'), { env }), told);
+  });
+
+  it('certificate-rotation shows another certificate, and fails nobody', async () => {
+    const next = await authority.issue();
+    const contents = {
+      'tls.crt': env.CERT,
+      'tls.key': env.KEY,
+      'next.crt': next.cert,
+      'next.key': next.key,
+    };
+    for (const [name, text] of Object.entries(contents)) writeFileSync(inFolder(name), text ?? '');
+    const result = await runScript(bodyOf('certificate-rotation'), {
+      env: { ...env, FOLDER: inFolder('') },
+    });
+    expectOutput(result, ['another certificate is shown, and no request has failed']);
   });
 
   it('https-server gives its pages to a client of Node', async () => {

@@ -23,3 +23,10 @@ export { type ListenTlsOptions, listenTls, TlsListener } from './listen-tls.js';
 export type { OcspCallback, OcspStatus } from './ocsp.js';
 export type { PemSource } from './pem.js';
 export { TlsSocket, type TlsSocketOptions } from './tls-socket.js';
+export {
+  type TlsCertificateFiles,
+  type TlsFiles,
+  TlsFileWatch,
+  type WatchTlsFilesOptions,
+  watchTlsFiles,
+} from './watch-files.js';
