@@ -151,8 +151,12 @@ function sanitizedJest() {
 
   const runtime = output(env.CXX ?? 'c++', ['-print-file-name=libasan.so']).trim();
   if (!isAbsolute(runtime)) throw new Error('the compiler has no libasan.so');
-  // Not of the addon, or nothing that other tests do not do: the tools.
-  const others = ['/node_modules/', '<rootDir>/tools/'];
+  // Not of the addon, or nothing that other tests do not do: the tools, the examples, what is
+  // TypeScript alone, the same checks on a third backend, and the comparison with net.
+  const others = [
+    ...['/node_modules/', '<rootDir>/tools/', '<rootDir>/docs/', '<rootDir>/packages/[a-z]+/src/'],
+    ...['/conformance-poll\\.test\\.ts$', '/beside-net\\.test\\.ts$'],
+  ];
   return jest(['--testPathIgnorePatterns', ...others], {
     SOCK_NATIVE_PATH: join(native, folder, 'Debug', 'sock_native.node'),
     LD_PRELOAD: runtime,
