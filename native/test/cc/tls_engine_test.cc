@@ -40,6 +40,16 @@ size_t size_of_flights(int version) {
   return size;
 }
 
+// Steps and deliveries until so many bytes have arrived at the client, or both are done.
+void shake_until(TlsPair& pair, size_t size) {
+  for (int i = 0; i < 10 && size > 0 && !pair.step(); i++) {
+    const size_t next = std::min(size, pair.to_client.sent.size());
+    pair.to_client.deliver(next);
+    pair.to_server.deliver();
+    size -= next;
+  }
+}
+
 bool is_settled(const Engine& engine) {
   return engine.is_done() || engine.failure().kind != FailureKind::kNone;
 }
@@ -123,13 +133,7 @@ TEST_CASE("a connection that is cut off is never one that ended") {
       CAPTURE(version);
       CAPTURE(kept);
       TlsPair pair(version);
-      size_t left = kept;
-      for (int i = 0; i < 10 && left > 0 && !pair.step(); i++) {
-        const size_t next = std::min(left, pair.to_client.sent.size());
-        pair.to_client.deliver(next);
-        pair.to_server.deliver();
-        left -= next;
-      }
+      shake_until(pair, kept);
       pair.to_client.cut();
       pair.step();
       if (!pair.client->is_done()) {
@@ -207,13 +211,7 @@ TEST_CASE("garbage in the place of records is refused at every state") {
     CAPTURE(round);
     CAPTURE(from);
     TlsPair pair(version);
-    size_t left = from;
-    for (int i = 0; i < 10 && left > 0 && !pair.step(); i++) {
-      const size_t next = std::min(left, pair.to_client.sent.size());
-      pair.to_client.deliver(next);
-      pair.to_server.deliver();
-      left -= next;
-    }
+    shake_until(pair, from);
     std::string garbage(17'000, '\0');
     for (char& byte : garbage) byte = static_cast<char>(random());
     pair.to_client.arrived += garbage;
@@ -245,13 +243,7 @@ TEST_CASE("an engine can be shut down, and is gone, at every step") {
     for (size_t kept = 0; kept < size; kept += 41) {
       CAPTURE(kept);
       TlsPair pair(version);
-      size_t left = kept;
-      for (int i = 0; i < 10 && left > 0 && !pair.step(); i++) {
-        const size_t next = std::min(left, pair.to_client.sent.size());
-        pair.to_client.deliver(next);
-        pair.to_server.deliver();
-        left -= next;
-      }
+      shake_until(pair, kept);
       const bool was_done = pair.client->is_done();
       CHECK(pair.server->shutdown() == 0);
       CHECK(pair.client->shutdown() == 0);
