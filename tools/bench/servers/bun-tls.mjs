@@ -1,24 +1,10 @@
-// Bun.listen with `tls`. Bun hands out how many bytes it took, so the rest waits for `drain`.
+// Bun.listen with `tls`.
 import { readFileSync } from 'node:fs';
 import { bulkChunk, bulkChunks, Questions } from './bulk.mjs';
+import { drain, write } from './bun-writes.mjs';
 import { announce, readOptions } from './contender.mjs';
 
 const options = readOptions();
-
-function write(socket, chunk) {
-  const { pending } = socket.data;
-  if (pending.length > 0) {
-    pending.push(chunk);
-    return;
-  }
-  const written = socket.write(chunk);
-  if (written < chunk.length) pending.push(chunk.subarray(Math.max(0, written)));
-}
-
-function drain(socket) {
-  const pending = socket.data.pending.splice(0);
-  for (const chunk of pending) write(socket, chunk);
-}
 
 function pour(socket) {
   const { data } = socket;

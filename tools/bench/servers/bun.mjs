@@ -1,23 +1,9 @@
-// Bun.listen. Bun hands out how many bytes the kernel took, so the rest waits for `drain`.
+// Bun.listen.
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { drain, write } from './bun-writes.mjs';
 import { announce, Framer, readOptions } from './contender.mjs';
 
 const options = isMainThread ? readOptions() : workerData.options;
-
-function write(socket, chunk) {
-  const { pending } = socket.data;
-  if (pending.length > 0) {
-    pending.push(chunk);
-    return;
-  }
-  const written = socket.write(chunk);
-  if (written < chunk.length) pending.push(chunk.subarray(Math.max(0, written)));
-}
-
-function drain(socket) {
-  const pending = socket.data.pending.splice(0);
-  for (const chunk of pending) write(socket, chunk);
-}
 
 const handlers = {
   echo: { data: write, drain },
