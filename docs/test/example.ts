@@ -1,6 +1,7 @@
 /** Running the examples of the documents. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { runScript, type ScriptResult } from '@sock/testing';
 import { ModuleKind, ScriptTarget, transpileModule } from 'typescript';
 
@@ -12,10 +13,11 @@ export function example(name: string): string {
 
 /** The example as the body of an async function: its imports become requires. */
 export function bodyOf(name: string): string {
+  const url = pathToFileURL(join(examplesFolder, `${name}.ts`)).href;
   const { outputText } = transpileModule(example(name), {
     compilerOptions: { module: ModuleKind.CommonJS, target: ScriptTarget.ES2022 },
   });
-  return `{${outputText}}`;
+  return `{${outputText.replaceAll('import.meta.url', JSON.stringify(url))}}`;
 }
 
 export async function run(name: string, before = '', after = ''): Promise<ScriptResult> {
