@@ -1,20 +1,24 @@
-/** Whom a client trusts: every kind of bad certificate, beside what others say of it. */
+/** Whom a client trusts: every kind of certificate, beside what others say of it. */
 import { execFileSync } from 'node:child_process';
-import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { utimesSync, writeFileSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, isIP } from 'node:net';
 import { dirname } from 'node:path';
 import { connect as connectNode, createServer } from 'node:tls';
+import { domainToASCII } from 'node:url';
 import { listen } from '@sock/core';
 import { describeWithPeers, launch, thrownBy, useCleanup, useFolder } from '@sock/testing';
 import { Authority, type Issued } from '@sock/testing/authority';
 import { connectTls, TlsContext, TlsSocket } from '@sock/tls';
+import { certificateCases } from './certificate-cases.js';
+import { ocspResponse } from './responder.js';
 import { goodSetting } from './support.js';
+
+const host = '127.0.0.1';
 
 /** A server that makes handshakes until it is closed. */
 function serve(context: TlsContext): { port: number; close(): void } {
-  const listener = listen({ host: '127.0.0.1' });
+  const listener = listen({ host });
   void (async () => {
     for await (const socket of listener) {
       const tls = TlsSocket.enable(socket, context);
@@ -27,18 +31,25 @@ function serve(context: TlsContext): { port: number; close(): void } {
   return { port: listener.localPort ?? 0, close: () => listener.close() };
 }
 
+/** Where to go, and with what to judge. */
 interface Target {
   readonly port: number;
   readonly hostname: string;
   readonly ca: string;
+  readonly crl: string | undefined;
+  /** Whether the server's own word on its certificate is asked for. */
+  readonly asksStatus: boolean;
 }
 
-function ourVerdict({ port, hostname, ca }: Target): Promise<string> {
-  return verdictOf(TlsContext.client({ ca }), port, hostname);
+function ourVerdict({ port, hostname, ca, crl, asksStatus }: Target): Promise<string> {
+  const context = TlsContext.client({ ca });
+  if (crl !== undefined) context.loadCrl(crl);
+  if (asksStatus) context.requestOcsp();
+  return verdictOf(context, port, hostname);
 }
 
 function verdictOf(context: TlsContext, port: number, hostname: string): Promise<string> {
-  const connecting = connectTls({ host: '127.0.0.1', port, hostname, context, timeout: 10_000 });
+  const connecting = connectTls({ host, port, hostname, context, timeout: 10_000 });
   return connecting.then(
     (socket) => {
       socket.close();
@@ -48,9 +59,13 @@ function verdictOf(context: TlsContext, port: number, hostname: string): Promise
   );
 }
 
-function nodeVerdict({ port, hostname, ca }: Target): Promise<string> {
+function nodeVerdict({ port, hostname, ca, crl, asksStatus }: Target): Promise<string> {
+  // It checks the address that it connects to where no name is told.
+  const servername = isIP(hostname) === 0 ? domainToASCII(hostname) : '';
+  // Its types do not know of requestOCSP, which its manual has.
+  const target = { host, port, ca, crl, servername, requestOCSP: asksStatus };
   return new Promise((resolve) => {
-    const socket = connectNode({ host: '127.0.0.1', port, servername: hostname, ca }, () => {
+    const socket = connectNode(target, () => {
       resolve('agreed');
       socket.destroy();
     });
@@ -58,149 +73,88 @@ function nodeVerdict({ port, hostname, ca }: Target): Promise<string> {
   });
 }
 
-interface Case {
-  readonly what: string;
-  readonly names?: readonly string[];
-  readonly hostname?: string;
-  readonly make?: (root: Authority) => Promise<Issued>;
-  readonly ours: string;
-  /** Where Node has another name for it, or another opinion. */
-  readonly node?: string;
+/** A server of Node's, which shows what ours refuses to. */
+async function serveWeakly(issued: Issued): Promise<{ port: number; close(): void }> {
+  const server = createServer({ ...issued, ciphers: 'DEFAULT@SECLEVEL=0' }, (socket) => {
+    socket.on('error', () => {});
+    socket.end();
+  });
+  server.on('tlsClientError', () => {});
+  await once(server.listen(0, host), 'listening');
+  const { port } = server.address() as AddressInfo;
+  return { port, close: () => server.close() };
 }
 
-const altName = 'ERR_TLS_CERT_ALTNAME_INVALID';
-
-const cases: readonly Case[] = [
-  { what: 'a good one', ours: 'agreed' },
-  {
-    what: 'one that has expired',
-    make: (root) => root.issue({ days: [-3, -1] }),
-    ours: 'CERT_HAS_EXPIRED',
-  },
-  {
-    what: 'one that is not valid yet',
-    make: (root) => root.issue({ days: [1, 3] }),
-    ours: 'CERT_NOT_YET_VALID',
-  },
-  {
-    what: 'one for another host',
-    names: ['example.org'],
-    ours: 'HOSTNAME_MISMATCH',
-    node: altName,
-  },
-  {
-    what: 'one for clients',
-    make: (root) => root.issue({ usage: ['clientAuth'] }),
-    ours: 'INVALID_PURPOSE',
-  },
-  {
-    what: 'one that answers for itself',
-    make: () => Authority.issueSelfSigned(),
-    ours: 'DEPTH_ZERO_SELF_SIGNED_CERT',
-  },
-  {
-    what: 'one without the certificate in between',
-    make: async (root) => {
-      const issued = await (await root.subordinate()).issue();
-      return { ...issued, cert: new X509Certificate(issued.cert).toString() };
-    },
-    ours: 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-    node: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  },
-  {
-    what: 'one of an authority that may not issue for the name',
-    make: async (root) => (await root.subordinate('bound', { permitted: 'example.org' })).issue(),
-    ours: 'PERMITTED_VIOLATION',
-    node: 'UNSPECIFIED',
-  },
-  {
-    what: 'one with more authorities in between than are allowed',
-    make: async (root) => {
-      const last = await root.subordinate('last', { pathLength: 0 });
-      return (await last.subordinate('one too many')).issue();
-    },
-    ours: 'PATH_LENGTH_EXCEEDED',
-  },
-  {
-    what: 'a wildcard for one label',
-    names: ['*.example.org'],
-    hostname: 'www.example.org',
-    ours: 'agreed',
-  },
-  {
-    what: 'a wildcard for no label',
-    names: ['*.example.org'],
-    hostname: 'example.org',
-    ours: 'HOSTNAME_MISMATCH',
-    node: altName,
-  },
-  {
-    what: 'a wildcard for two labels',
-    names: ['*.example.org'],
-    hostname: 'a.b.example.org',
-    ours: 'HOSTNAME_MISMATCH',
-    node: altName,
-  },
-  {
-    what: 'an internationalised name',
-    names: ['xn--bcher-kva.example'],
-    hostname: 'xn--bcher-kva.example',
-    ours: 'agreed',
-  },
-];
-
-describeWithPeers(['curl'], 'a client', () => {
+describeWithPeers(['curl', 'gnutls-cli', 'openssl'], 'a client', () => {
   const { add: closing } = useCleanup();
   const pathTo = useFolder();
 
-  it.each(cases)('says of $what what node:tls and curl say', async (each) => {
-    const { authority } = await goodSetting();
-    const { names, hostname = 'localhost', ours } = each;
-    const make = each.make ?? ((root) => root.issue(names === undefined ? {} : { names }));
-    const server = closing(serve(TlsContext.server(await make(authority))));
-    const target = { port: server.port, hostname, ca: authority.cert };
-    expect(await ourVerdict(target)).toBe(ours);
-    expect(await nodeVerdict(target)).toBe(each.node ?? ours);
+  const fileOf = (name: string, text: string): string => {
+    writeFileSync(pathTo(name), text);
+    return pathTo(name);
+  };
 
-    const caFile = pathTo('ca.pem');
-    writeFileSync(caFile, authority.cert);
-    const resolve = `${hostname}:${server.port}:127.0.0.1`;
-    const args = ['--silent', '--max-time', '10', '--cacert', caFile, '--resolve', resolve];
-    const url = `https://${hostname}:${server.port}/`;
+  async function curlVerdict({ port, hostname, ca, crl, asksStatus }: Target): Promise<string> {
+    const args = ['--silent', '--max-time', '10', '--cacert', fileOf('ca.pem', ca)];
+    const name = domainToASCII(hostname);
+    args.push('--resolve', `${name}:${port}:${host}`);
+    if (crl !== undefined) args.push('--crlfile', fileOf('crl.pem', crl));
+    if (asksStatus) args.push('--cert-status');
+    const url = `https://${name}:${port}/`;
     const { code } = await (await launch('curl', [...args, url], { input: '' })).ended;
-    // 60: the certificate was refused. 52: agreed, and no answer to the request.
-    expect(code).toBe(ours === 'agreed' ? 52 : 60);
+    // 52: agreed, and no answer to the request.
+    return { 52: 'agreed', 60: 'refused', 91: 'bad status' }[code ?? 0] ?? `curl: ${code}`;
+  }
+
+  async function gnutlsVerdict({ port, hostname, ca, crl }: Target): Promise<string> {
+    const args = ['--x509cafile', fileOf('ca.pem', ca), '--verify-hostname', hostname];
+    if (isIP(hostname) === 0) args.push('--sni-hostname', hostname);
+    if (crl !== undefined) args.push('--x509crlfile', fileOf('crl.pem', crl));
+    const all = [...args, '--port', String(port), host];
+    const { ended } = await launch('gnutls-cli', all, { input: '' });
+    const { stdout, stderr } = await ended;
+    const printed = `${stdout}${stderr}`;
+    const status = /- Status: The certificate is (?:NOT )?(trusted)\. *(.*)/.exec(printed);
+    return status?.[2] || status?.[1] || printed;
+  }
+
+  it.each(certificateCases)('says of $what what node:tls, curl and GnuTLS say', async (each) => {
+    const { authority } = await goodSetting();
+    const { names, hostname = 'localhost', revokedBy, ours, gnutls } = each;
+    const make = each.make ?? ((root) => root.issue(names === undefined ? {} : { names }));
+    const issued = await make(authority);
+    const server = each.isWeak ? null : TlsContext.server(issued);
+    const asksStatus = revokedBy === 'response';
+    if (asksStatus) server?.setOcspResponse(await ocspResponse(authority, issued, 'R', pathTo));
+    const { port } = closing(server === null ? await serveWeakly(issued) : serve(server));
+    const revoked = revokedBy === 'list' ? { revoked: [issued] } : undefined;
+    const crl = revoked && (await authority.revocations(revoked));
+    const target = { port, hostname, ca: authority.cert, crl, asksStatus };
+    expect({
+      ours: await ourVerdict(target),
+      node: await nodeVerdict(target),
+      curl: await curlVerdict(target),
+      gnutls: await gnutlsVerdict(target),
+    }).toEqual({
+      ours,
+      node: each.node ?? ours,
+      curl: each.curl ?? (ours === 'agreed' ? 'agreed' : 'refused'),
+      gnutls: expect.stringContaining(gnutls),
+    });
   });
 });
 
-describe('weak certificates', () => {
-  const weak = {
-    CA_MD_TOO_WEAK: async (root: Authority) =>
-      (await root.subordinate('a weak one', { signature: 'sha1' })).issue(),
-    EE_KEY_TOO_SMALL: (root: Authority) => root.issue({ key: 'rsa1024' }),
-  };
+describe('a server', () => {
+  const weak = certificateCases.filter(({ isWeak }) => isWeak);
 
-  it.each([
-    ['CA_MD_TOO_WEAK', 'ca md too weak'],
-    ['EE_KEY_TOO_SMALL', 'ee key too small'],
-  ] as const)(
-    'are refused by clients, and by servers that should show them: %s',
-    async (name, reason) => {
-      const { authority } = await goodSetting();
-      const issued = await weak[name](authority);
-      expect(thrownBy(() => TlsContext.server(issued))).toMatchObject({
-        code: 'ERR_SOCK_TLS_SETTING',
-        reason,
-      });
-
-      const server = createServer({ ...issued, ciphers: 'DEFAULT@SECLEVEL=0' });
-      server.on('tlsClientError', () => {});
-      await once(server.listen(0, '127.0.0.1'), 'listening');
-      const { port } = server.address() as AddressInfo;
-      expect(await ourVerdict({ port, hostname: 'localhost', ca: authority.cert })).toBe(name);
-      await new Promise((resolve) => server.close(resolve));
-    },
-  );
+  it.each(weak)('does not show $what', async ({ make, ours }) => {
+    const { authority } = await goodSetting();
+    const issued = (await make?.(authority)) as Issued;
+    expect(thrownBy(() => TlsContext.server(issued))).toMatchObject({
+      code: 'ERR_SOCK_TLS_SETTING',
+      reason: ours.toLowerCase().replaceAll('_', ' '),
+    });
+  });
 });
 
 describeWithPeers(['openssl'], 'the authorities of the system', () => {

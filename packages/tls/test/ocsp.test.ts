@@ -1,14 +1,13 @@
 /** What an authority says of a certificate, shown by servers and checked by clients. */
-import { execFileSync } from 'node:child_process';
-import { X509Certificate } from 'node:crypto';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { connect as connectNode, createServer } from 'node:tls';
 import { describeWithPeers, launch, thrownBy, useCleanup, useFolder } from '@sock/testing';
 import { Authority, type Issued } from '@sock/testing/authority';
 import { connectTls, listenTls, TlsContext, type TlsListener } from '@sock/tls';
+import { type OcspState, ocspResponse } from './responder.js';
 
 describeWithPeers(['openssl'], 'OCSP', () => {
   const { add } = useCleanup();
@@ -23,25 +22,8 @@ describeWithPeers(['openssl'], 'OCSP', () => {
     other = await authority.issue({ names: ['localhost', 'other.test'] });
   });
 
-  /** As a responder of the authority says it: `V` for valid, `R` for revoked, nothing: unknown. */
-  async function respond({ cert }: Issued, state: 'V' | 'R' | '' = 'V'): Promise<Uint8Array> {
-    const [root, key, leaf, index, out] = ['root', 'key', 'leaf', 'index', 'out'].map(pathTo);
-    const { serialNumber } = new X509Certificate(cert);
-    const revoked = state === 'R' ? '250101000000Z,keyCompromise' : '';
-    const entry = `${state}\t351231000000Z\t${revoked}\t${serialNumber}\tunknown\t/CN=localhost\n`;
-    writeFileSync(String(root), authority.cert);
-    writeFileSync(String(key), await authority.key());
-    writeFileSync(String(leaf), cert);
-    writeFileSync(String(index), state === '' ? '' : entry);
-    execFileSync(
-      'openssl',
-      ['ocsp', '-index', index, '-CA', root, '-rsigner', root, '-rkey', key, '-issuer', root]
-        .concat(['-cert', leaf, '-respout', out, '-ndays', '1', '-noverify'])
-        .map(String),
-      { env: { PATH: process.env.PATH }, stdio: ['ignore', 'ignore', 'pipe'] },
-    );
-    return readFileSync(String(out));
-  }
+  const respond = (about: Issued, state: OcspState = 'V'): Promise<Uint8Array> =>
+    ocspResponse(authority, about, state, pathTo);
 
   /** Serves whoever comes. */
   function serve(context: TlsContext): TlsListener {
@@ -83,7 +65,7 @@ describeWithPeers(['openssl'], 'OCSP', () => {
     const listener = serve(server);
     expect(await visit(listener)).toBe('absent');
     expect(await visit(listener, asking(true))).toBe('OCSP_VERIFY_NEEDED');
-    const says = async (state: 'V' | 'R' | '', about = issued) => {
+    const says = async (state: OcspState, about = issued) => {
       server.setOcspResponse(await respond(about, state));
       return visit(listener, asking(true));
     };
