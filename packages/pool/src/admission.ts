@@ -3,6 +3,7 @@ import { type IpAddress, RateLimiter } from '@sock/core';
 import { checkInteger, checkObject } from '@sock/native';
 import { CidrList } from './cidr-list.js';
 import { IpTracker } from './ip-tracker.js';
+import type { StoreLimits } from './store-limits.js';
 
 /** How many connections a network of that size may have. */
 export interface PrefixLimit {
@@ -46,6 +47,8 @@ export class Admission {
   #prefixes: PrefixTracker[] = [];
   allow = new CidrList('allow', []);
   deny = new CidrList('deny', []);
+  /** Where limits are shared with other processes. */
+  store: StoreLimits | null = null;
 
   constructor(limiter: RateLimiter | undefined, perIp: IpTracker | undefined) {
     this.limiter = limiter ?? null;
@@ -55,19 +58,41 @@ export class Admission {
   /** What keeps it out, or null: it is counted then, until {@link release}. */
   admit(ip: IpAddress | undefined): AdmissionRefusal | null {
     if (this.#isDenied(ip)) return 'denied';
-    if (ip !== undefined && !this.perIp.trackAddress(ip)) return 'per-ip';
+    if (this.store !== null && !this.store.isUp) this.store.localDecisions++;
+    if (ip !== undefined && !this.track(ip)) return 'per-ip';
     const refused = this.#trackPrefixes(ip);
     if (refused !== null) return refused;
     // Last, so that no token is spent on somebody who is not let in.
-    if (this.limiter === null || this.limiter.tryAcquire()) return null;
+    if (this.#takeToken()) return null;
     this.release(ip);
     return 'rate';
   }
 
   release(ip: IpAddress | undefined): void {
     if (ip === undefined) return;
-    this.perIp.releaseAddress(ip);
+    this.untrack(ip);
     for (const { tracker } of this.#trackersOf(ip)) tracker.releaseAddress(ip);
+  }
+
+  /** Counts one more of an address, here and in the store, unless it has as many as it may. */
+  track(ip: IpAddress): boolean {
+    if (!this.perIp.trackAddress(ip)) return false;
+    if (this.store?.enter(this.perIp.networkOf(ip), this.perIp.max) ?? true) return true;
+    this.perIp.releaseAddress(ip);
+    return false;
+  }
+
+  untrack(ip: IpAddress): void {
+    this.perIp.releaseAddress(ip);
+    this.store?.leave(this.perIp.networkOf(ip));
+  }
+
+  /** From now on limits are shared there, those who are here included; null: they are not. */
+  setStore(store: StoreLimits | null, present: Iterable<IpAddress | undefined>): void {
+    void this.store?.close();
+    this.store = store;
+    if (store === null) return;
+    for (const ip of present) if (ip !== undefined) store.add(this.perIp.networkOf(ip));
   }
 
   /** As {@link admit} would find, counting nothing. */
@@ -75,7 +100,7 @@ export class Admission {
     return (
       !this.#isDenied(ip) &&
       (ip === undefined || this.#hasRoom(ip)) &&
-      (this.limiter === null || this.limiter.available >= 1)
+      (this.store?.hasToken() ?? (this.limiter === null || this.limiter.available >= 1))
     );
   }
 
@@ -99,6 +124,10 @@ export class Admission {
     }
   }
 
+  #takeToken(): boolean {
+    return this.store?.takeToken() ?? (this.limiter === null || this.limiter.tryAcquire());
+  }
+
   #trackersOf(ip: IpAddress): PrefixTracker[] {
     if (this.#prefixes.length === 0) return this.#prefixes;
     const family = familyOf(ip);
@@ -107,7 +136,8 @@ export class Admission {
 
   #hasRoom(ip: IpAddress): boolean {
     const trackers = [this.perIp, ...this.#trackersOf(ip).map(({ tracker }) => tracker)];
-    return trackers.every((tracker) => tracker.countAddress(ip) < tracker.max);
+    if (!trackers.every((tracker) => tracker.countAddress(ip) < tracker.max)) return false;
+    return this.store?.hasRoom(this.perIp.networkOf(ip), this.perIp.max) ?? true;
   }
 
   #trackPrefixes(ip: IpAddress | undefined): AdmissionRefusal | null {
@@ -115,7 +145,7 @@ export class Admission {
     for (const { tracker } of this.#trackersOf(ip)) {
       if (tracker.trackAddress(ip)) continue;
       // There is one of a family.
-      this.perIp.releaseAddress(ip);
+      this.untrack(ip);
       return 'per-prefix';
     }
     return null;

@@ -95,3 +95,9 @@ export function tellRejected(
 export function countReused(): void {
   count('pool_connections_reused');
 }
+
+/** A store of limits has failed, or is back. */
+export function tellStore(isBack: boolean, error?: unknown): void {
+  if (isBack) tellLine(LineLevel.Info, () => 'the store of limits is back');
+  else tellLine(LineLevel.Warn, () => 'the store of limits fails: local limits count', error);
+}

@@ -12,6 +12,8 @@ export type {
 } from './diagnostics.js';
 export type { ConnectionSource } from './intake.js';
 export { IpTracker, type IpTrackerOptions } from './ip-tracker.js';
+export type { LimiterOptions } from './limiter-options.js';
+export type { LimiterAnswer, LimiterCallOptions, LimiterStore } from './limiter-store.js';
 export type { SocketPoolOptions } from './pool-options.js';
 export type { SocketPoolStats } from './pool-stats.js';
 export type { PooledSocket } from './pooled-socket.js';
@@ -21,3 +23,4 @@ export {
   type PreparedConnection,
   SocketPool,
 } from './socket-pool.js';
+export type { LimiterStats } from './store-limits.js';

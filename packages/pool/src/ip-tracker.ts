@@ -162,6 +162,11 @@ export class IpTracker {
     return this.#counts.get(this.#keyOf(ip));
   }
 
+  /** @internal What it counts as, in letters that any store takes. */
+  networkOf(ip: IpAddress): string {
+    return Buffer.from(this.#keyOf(ip), 'latin1').toString('hex');
+  }
+
   /** Forgets all connections, those of other threads included. */
   clear(): void {
     this.#counts.clear();

@@ -1,4 +1,5 @@
 import type { RejectReason, RemoveReason } from './diagnostics.js';
+import type { LimiterStats } from './store-limits.js';
 
 /** A {@link SocketPool} in numbers. */
 export interface SocketPoolStats {
@@ -16,6 +17,8 @@ export interface SocketPoolStats {
   readonly removed: Readonly<Record<RemoveReason, number>>;
   /** Connections that were refused, by the reason. */
   readonly rejected: Readonly<Record<RejectReason, number>>;
+  /** The store of limits ({@link SocketPool.setLimiter}); null without one. */
+  readonly limiter: LimiterStats | null;
 }
 
 export class Tally {
@@ -39,7 +42,12 @@ export class Tally {
     this.#rejected[reason]++;
   }
 
-  stats(count: number, maxConnections: number, spareBuffers: number): SocketPoolStats {
+  stats(
+    count: number,
+    maxConnections: number,
+    spareBuffers: number,
+    limiter: LimiterStats | null,
+  ): SocketPoolStats {
     return {
       count,
       maxConnections,
@@ -48,6 +56,7 @@ export class Tally {
       reused: this.reused,
       removed: { ...this.#removed },
       rejected: { ...this.#rejected },
+      limiter,
     };
   }
 }

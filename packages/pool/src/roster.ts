@@ -27,6 +27,7 @@ import { ipOf } from './network-key.js';
 import type { CheckedPoolOptions } from './pool-options.js';
 import { Tally } from './pool-stats.js';
 import { notWhenClosed, type PooledSocket, whenClosed } from './pooled-socket.js';
+import type { StoreLimits } from './store-limits.js';
 import { Sweeper } from './sweeper.js';
 
 interface Holding<Data, S extends PooledSocket> {
@@ -163,6 +164,11 @@ export class Roster<Data, S extends PooledSocket = Socket> {
     return closed;
   }
 
+  setLimiter(store: StoreLimits | null): void {
+    this.checkOpen();
+    this.admission.setStore(store, [...this.ips()]);
+  }
+
   /** Changes the number of places; returns how many were closed. */
   resize(max: number): number {
     this.max = max;
@@ -188,6 +194,8 @@ export class Roster<Data, S extends PooledSocket = Socket> {
       this.leave(socket, 'pool-closed', !keepSockets);
     }
     this.buffers.clear();
+    // Those that have left are to be taken out of the store, too.
+    void this.admission.store?.close();
   }
 
   checkOpen(): void {

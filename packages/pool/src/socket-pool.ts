@@ -27,6 +27,8 @@ import type { PrefixLimits } from './admission.js';
 import { CidrList } from './cidr-list.js';
 import type { Connection } from './connection.js';
 import { type ConnectionSource, checkSource, Intake } from './intake.js';
+import { checkLimiterOptions, type LimiterOptions } from './limiter-options.js';
+import { checkStore, type LimiterStore } from './limiter-store.js';
 import { checkIp } from './network-key.js';
 import {
   checkBufferSize,
@@ -37,6 +39,7 @@ import {
 import type { SocketPoolStats } from './pool-stats.js';
 import { checkSocket, type PooledSocket } from './pooled-socket.js';
 import { closedError, fullError, Roster } from './roster.js';
+import { StoreLimits } from './store-limits.js';
 
 /** A name looked up, and a socket that can connect to what was found. */
 export interface PreparedConnection {
@@ -114,8 +117,8 @@ export class SocketPool<Data = unknown, S extends PooledSocket = Socket>
 
   /** What there is, and what has happened so far. A new object at each look. */
   get stats(): SocketPoolStats {
-    const { tally, count, max, buffers } = this.#roster;
-    return tally.stats(count, max, buffers.spare);
+    const { tally, count, max, buffers, admission } = this.#roster;
+    return tally.stats(count, max, buffers.spare, admission.store?.stats ?? null);
   }
 
   /**
@@ -361,6 +364,35 @@ export class SocketPool<Data = unknown, S extends PooledSocket = Socket>
   }
 
   /**
+   * Shares the limits with all processes that have the same store: the rate is the store's then,
+   * its points in its duration for all together, and {@link setMaxPerIp} holds for all together.
+   * What that guarantees is said at {@link LimiterStore}.
+   *
+   * While the store fails, or has not answered yet, the limits of this pool count alone, the rate
+   * of {@link setConnectionRate} among them: `stats.limiter` counts that, and the channel
+   * `sock:pool:log` tells when it begins and ends.
+   *
+   * @param store A limiter of `rate-limiter-flexible`, or what has its methods; it stays the
+   * caller's to close, after {@link drain}. `null`: the limits are not shared any more. What a
+   * former one has lent is handed back.
+   * @param options How far ahead, and for how long.
+   * @throws TypeError, RangeError when an argument is wrong; `PoolError` (`ERR_SOCK_CLOSED`).
+   * @example
+   * ```ts
+   * pool.setLimiter(new RateLimiterRedis({ storeClient, points: 1_000, duration: 1 }));
+   * pool.setMaxPerIp(10); // of all processes together
+   * pool.setConnectionRate(250); // of this one, while the store is down
+   * ```
+   */
+  setLimiter(store: LimiterStore | null, options?: LimiterOptions): void {
+    this.#roster.checkOpen();
+    const checked = checkLimiterOptions(options);
+    const { clock } = this.#roster;
+    const limits = store === null ? null : new StoreLimits(checkStore(store), checked, clock);
+    this.#roster.setLimiter(limits);
+  }
+
+  /**
    * Counts a connection of an address that is not in the pool, unless it has as many as it may.
    * What is in the pool is counted and released by the pool.
    *
@@ -368,12 +400,12 @@ export class SocketPool<Data = unknown, S extends PooledSocket = Socket>
    * @throws TypeError when it is no address.
    */
   trackIp(ip: string | undefined): boolean {
-    return this.#roster.admission.perIp.track(ip);
+    return ip === undefined || this.#roster.admission.track(checkIp('ip', ip));
   }
 
   /** Takes back what {@link trackIp} has counted. */
   releaseIp(ip: string | undefined): void {
-    this.#roster.admission.perIp.release(ip);
+    if (ip !== undefined) this.#roster.admission.untrack(checkIp('ip', ip));
   }
 
   /** Connections of an address, and of those that count as the same. */
@@ -526,6 +558,7 @@ export class SocketPool<Data = unknown, S extends PooledSocket = Socket>
     }
     const cut = roster.count;
     this.close();
+    await roster.admission.store?.close();
     return cut;
   }
 
