@@ -34,7 +34,7 @@ async function startExample(upstreamPort: number, pagePort = 0) {
 async function startClient(port: number) {
   const socket = tcpConnect(port, '127.0.0.1').on('error', () => {});
   cleanup.add({ close: () => socket.destroy() });
-  socket.on('data', (bytes) => socket.write(bytes));
+  socket.on('data', (bytes) => socket.writable && socket.write(bytes));
   socket.write(Buffer.alloc(100_000));
   await once(socket, 'data');
   return socket;
@@ -145,13 +145,16 @@ describeWithPeers([shell], 'of metrics, the live page', () => {
     expect(await page.evaluate(pixels('failures', '--bad'))).toBe(0);
 
     echo.close();
+    clients[0]?.resetAndDestroy();
+    await shows(page, '[data-kind=broken]', /^1$/);
+    await shows(page, '#latest li', /core.*the connection with 127\.0\.0\.1:.*ECONNRESET/s);
     for (const client of clients) client.end();
     await shows(page, '[data-now=open]', /^0$/);
     const refused = tcpConnect(proxyPort, '127.0.0.1').on('error', () => {});
     cleanup.add({ close: () => refused.destroy() });
     await shows(page, '#latest li', /core.*connect ECONNREFUSED 127\.0\.0\.1/s);
     await shows(page, '[data-kind=connect]', /^1$/);
-    expect(await now(page, 'failures')).toBe('1');
+    expect(await now(page, 'failures')).toBe('2');
     expect(await page.evaluate(pixels('failures', '--bad'))).toBeGreaterThan(10);
     expect(complaints).toEqual([]);
   });

@@ -2,7 +2,7 @@
  * One native socket as the packages see it: its name (slot and generation), the flags
  * it shares with the addon, and what keeps it alive while something waits on it.
  */
-import { Control, Flag, slotsPerPage, wordsPerSlot } from './constants.js';
+import { Control, type Family, Flag, slotsPerPage, wordsPerSlot } from './constants.js';
 import {
   binding,
   type DeadlineSink,
@@ -75,6 +75,16 @@ function trafficNow(): Traffic {
   return { bytesRead: traffic[0] as number, bytesWritten: traffic[1] as number };
 }
 
+/** What tells a connection from others. */
+export interface Ends {
+  readonly fd: number;
+  readonly family: Family;
+  readonly localAddress: string | undefined;
+  readonly localPort: number | undefined;
+  readonly remoteAddress: string | undefined;
+  readonly remotePort: number | undefined;
+}
+
 /** The parts that hear of the socket's events; each is made when it is first needed. */
 export interface Parts {
   receiver:
@@ -101,6 +111,8 @@ export class Endpoint implements Sink, DeadlineSink, Parts {
   recentIndex = -1;
   /** When the connection was made, on the clock of the reactor; for those who observe. */
   sinceMs: number | undefined = undefined;
+  /** What those who observe were told it is; null while nobody was. */
+  ends: Ends | null = null;
   private finalTraffic: Traffic | null = null;
   private waiting = 0;
   private keepsLoop = true;

@@ -31,7 +31,7 @@ export type { Circumstances } from './describe.js';
 export { describeError, formatEndpoint } from './describe.js';
 export type { DurationCounts, DurationName, Outcome } from './duration-cells.js';
 export { durationBounds, durationNames, outcomes } from './duration-cells.js';
-export type { Borrower, Explain, Parts, Traffic, Waiters, Watcher } from './endpoint.js';
+export type { Borrower, Ends, Explain, Parts, Traffic, Waiters, Watcher } from './endpoint.js';
 export { checkWatcher, Endpoint } from './endpoint.js';
 export { closeDescriptorWhenForgotten, closeWhenForgotten, notForgotten } from './forgotten.js';
 export { gaiErrorName } from './gai.js';

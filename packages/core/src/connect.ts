@@ -177,7 +177,7 @@ function attemptAt(
   const family = isIPv4(address) ? 'ipv4' : 'ipv6';
   return attempt({ family }, limits, (socket, rest) => {
     socket.setNoDelay(true);
-    return socket.connect(address, port, { ...rest, fastOpen });
+    return socket.connect(address, port, { fastOpen, ...rest });
   });
 }
 

@@ -297,14 +297,14 @@ export abstract class ConnectingSocket extends TunableSocket {
     count('socket_connect_success');
     const { sinceMs } = this.endpoint;
     this.endpoint.sinceMs = timeIfObserved();
-    tellConnected(this, sinceMs);
+    tellConnected(this.endpoint, this.family, sinceMs);
   }
 
   private tellFailure(target: Target | undefined, error: unknown): void {
     count('socket_connect_failure');
     const { sinceMs } = this.endpoint;
     this.endpoint.sinceMs = undefined;
-    tellConnectFailed(this, target, sinceMs, error);
+    tellConnectFailed(this.endpoint, this.family, target, sinceMs, error);
   }
 
   private checkConnectable(): void {

@@ -41,5 +41,5 @@ export type ConnectSyncOptions = Omit<ConnectMethodOptions, 'signal'>;
 export function checkConnectOptions(options: unknown): OperationOptions & { fastOpen: boolean } {
   const known = [...operationOptionKeys, 'fastOpen'] as const;
   const { fastOpen = false, ...rest } = checkOptions<ConnectMethodOptions>(options, known);
-  return { ...rest, fastOpen: checkBoolean('options.fastOpen', fastOpen) };
+  return { fastOpen: checkBoolean('options.fastOpen', fastOpen), ...rest };
 }

@@ -165,9 +165,10 @@ async function splice(
   const task = binding.relay(one.slot, one.generation, other.slot, other.generation);
   const over = defer<void>();
   watchTask(task, (errno, call) => {
-    if (errno === 0) over.resolve();
-    else if (errno === -Errno.EBADF) over.reject(closedError());
-    else over.reject(systemError(errno, { syscall: syscallNames[call] }));
+    if (errno === 0) return over.resolve();
+    if (errno === -Errno.EBADF) return over.reject(closedError());
+    for (const end of ends) end.noteFailure(errno);
+    over.reject(systemError(errno, { syscall: syscallNames[call] }));
   });
   const ahead = [first.takeUnread(), second.takeUnread()] as const;
   const open = async (flow: 0 | 1): Promise<void> => {

@@ -9,6 +9,7 @@ import {
   checkPort,
   checkWatcher,
   closeWhenForgotten,
+  type Ends,
   type Family,
   families,
   invalidValue,
@@ -23,13 +24,7 @@ import {
 } from '@sock/native';
 import { Acceptor } from './acceptor.js';
 import { ConnectingSocket } from './connecting-socket.js';
-import {
-  type ConnectionEvent,
-  describeBeforeClose,
-  tellAccepted,
-  tellClosed,
-  timeIfObserved,
-} from './diagnostics.js';
+import { endsBeforeClose, tellAccepted, tellClosed, timeIfObserved } from './diagnostics.js';
 import {
   AbortError,
   busyError,
@@ -280,7 +275,7 @@ export class Socket extends ConnectingSocket implements Pollable {
    */
   close(): void {
     if (this.endpoint.closed) return;
-    const closing = this.state === 'connected' ? describeBeforeClose(this) : null;
+    const closing = this.endsIfConnected();
     this.closeLayer();
     this.ready = false;
     this.sender?.close();
@@ -316,7 +311,7 @@ export class Socket extends ConnectingSocket implements Pollable {
     if (sender?.flushAll() === false) throw busyError('detach', 'a send');
     if (receiver?.holdsBytes) throw busyError('detach', 'what was received');
     if (setup?.acceptor?.holdsConnections) throw busyError('detach', 'a connection');
-    const closing = this.state === 'connected' ? describeBeforeClose(this) : null;
+    const closing = this.endsIfConnected();
     const fd = this.endpoint.detach(this.getNonBlocking());
     if (fd < 0) throw lastCallError(fd, {});
     this.ready = false;
@@ -372,13 +367,16 @@ export class Socket extends ConnectingSocket implements Pollable {
     return new AcceptLoan(this.endpoint, acceptor, borrower);
   }
 
-  private tellClosed(event: ConnectionEvent, detached: boolean): void {
-    const { bytesRead, bytesWritten } = this;
+  private endsIfConnected(): Ends | null {
+    return this.state === 'connected' ? endsBeforeClose(this.endpoint, this.family) : null;
+  }
+
+  private tellClosed(ends: Ends, detached: boolean): void {
     const errno = this.sender?.failure || this.receiver?.failure || 0;
-    const { remoteAddress: address, remotePort: port } = event;
+    const { remoteAddress: address, remotePort: port } = ends;
     const target = this.family === 'unix' ? { path: address } : { address, port };
     const error = errno === 0 ? undefined : systemError(errno, target);
-    tellClosed(event, this.endpoint.sinceMs, { bytesRead, bytesWritten, error, detached });
+    tellClosed(ends, this.endpoint.sinceMs, this.endpoint.traffic, error, detached);
   }
 
   /** Who waits for something that will not come any more. */
@@ -387,6 +385,11 @@ export class Socket extends ConnectingSocket implements Pollable {
     this.rejectThrottled();
     this.setupIfAny?.acceptor?.close();
     this.setupIfAny?.connector?.close();
+  }
+
+  /** @internal */
+  protected override rememberEnds(): void {
+    this.endsIfConnected();
   }
 
   /** @internal */
@@ -432,7 +435,7 @@ export class Socket extends ConnectingSocket implements Pollable {
       const adopt = (slot: number, generation: number): Socket => {
         const socket = connected(slot, generation, family, type);
         socket.endpoint.sinceMs = timeIfObserved();
-        tellAccepted(socket);
+        tellAccepted(socket.endpoint, family);
         return socket;
       };
       this.setup.acceptor = new Acceptor(this.endpoint, adopt);

@@ -86,6 +86,9 @@ export abstract class Stream {
     return false;
   }
 
+  /** @internal Has its addresses kept for those who observe: they are about to be lost. */
+  protected rememberEnds(): void {}
+
   /** Whether there is a peer; false once the connection is broken or closed. */
   abstract get isConnected(): boolean;
   /** Closes at once; what waits is rejected with `ERR_SOCK_CLOSED`. Again: does nothing. */
@@ -409,6 +412,7 @@ export abstract class Stream {
       close: () => this.close(),
       shutDown: (direction: number) => this.shutDown(direction),
       canReset: this.canReset,
+      rememberEnds: () => this.rememberEnds(),
     };
     return new TakenSocket(this.endpoint, receiver, this.sending(), chunkSize, source);
   }

@@ -106,7 +106,7 @@ export function tellCompleted(
   const event = describe(subject);
   const addresses = subject.kind === 'services' ? undefined : (found as readonly string[]);
   const duration = durationOf(event, sinceMs);
-  completed.publish({ ...event, duration, addresses, cached } satisfies LookupCompleteEvent);
+  completed.publish({ duration, addresses, cached, ...event } satisfies LookupCompleteEvent);
 }
 
 export function tellFailed(
@@ -136,7 +136,7 @@ function tellEnd(
   if (!end.hasSubscribers) return;
   const event = describe(subject);
   const duration = durationOf(event, sinceMs);
-  end.publish({ ...event, duration, error, cached } satisfies LookupErrorEvent);
+  end.publish({ duration, error, cached, ...event } satisfies LookupErrorEvent);
 }
 
 export function tellAttempt(attempt: Omit<AttemptEvent, 'time'>): void {

@@ -35,7 +35,7 @@ function handOut(record: EventRecord): void {
 
 const listeners = channelTypes.map(([name, type]) => {
   const listener = (message: unknown): void => {
-    handOut({ ...(message as object), type } as EventRecord);
+    handOut({ type, ...(message as object) } as EventRecord);
   };
   return [name, listener] as const;
 });

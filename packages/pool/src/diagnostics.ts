@@ -77,7 +77,7 @@ export function tellRemoved(
 ): void {
   count('pool_connections_removed');
   if (!removed.hasSubscribers) return;
-  removed.publish({ ...describe(remoteAddress, connections), reason } satisfies PoolRemoveEvent);
+  removed.publish({ reason, ...describe(remoteAddress, connections) } satisfies PoolRemoveEvent);
 }
 
 export function tellRejected(
@@ -89,7 +89,7 @@ export function tellRejected(
   const from = remoteAddress ?? 'a socket without address';
   tellLine(LineLevel.Warn, () => `${from} was turned away: ${reason}`);
   if (!rejected.hasSubscribers) return;
-  rejected.publish({ ...describe(remoteAddress, connections), reason } satisfies PoolRejectEvent);
+  rejected.publish({ reason, ...describe(remoteAddress, connections) } satisfies PoolRejectEvent);
 }
 
 export function countReused(): void {

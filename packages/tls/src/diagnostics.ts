@@ -47,7 +47,7 @@ export function tellDone(agreed: Agreed, server: boolean, startMs: number): void
   if (agreed.resumed) count('tls_resumptions');
   if (!handshakes.hasSubscribers) return;
   const time = monotonicMs();
-  const event: HandshakeEvent = { time, server, ...agreed, duration: time - startMs };
+  const event: HandshakeEvent = { time, server, duration: time - startMs, ...agreed };
   handshakes.publish(event);
 }
 

@@ -34,6 +34,14 @@ export interface TakenStream {
   close(): void;
 }
 
+/** What the socket itself has to do for who took it over. */
+interface TakenSource {
+  readonly canReset: boolean;
+  close(): void;
+  shutDown(direction: number): number;
+  rememberEnds(): void;
+}
+
 /** Of a socket of this package: its receiver and its sender, without the limits of the socket. */
 export class TakenSocket implements TakenStream {
   readonly reset: (() => void) | undefined;
@@ -49,7 +57,7 @@ export class TakenSocket implements TakenStream {
     receiver: Receiver,
     sender: Sender,
     chunkSize: number,
-    source: { close(): void; shutDown(direction: number): number; canReset: boolean },
+    source: TakenSource,
   ) {
     this.endpoint = endpoint;
     this.receiver = receiver;
@@ -57,7 +65,7 @@ export class TakenSocket implements TakenStream {
     this.step = new StepOperation(null, chunkSize);
     this.closeSource = () => source.close();
     this.endWriting = () => source.shutDown(writeDirection);
-    this.reset = source.canReset ? () => this.breakOff() : undefined;
+    this.reset = source.canReset ? () => this.breakOff(source) : undefined;
   }
 
   next(): Promise<IteratorResult<Buffer, undefined>> {
@@ -104,6 +112,12 @@ export class TakenSocket implements TakenStream {
     return this.receiver.failure;
   }
 
+  /** Of a relay that failed: the connection that has no peer any more is what broke. */
+  noteFailure(errno: number): void {
+    const { slot, generation, closed } = this.endpoint;
+    if (!closed && binding.isConnected(slot, generation) !== 1) this.sender.failure = errno;
+  }
+
   /** What was received here and not read: it is nobody's any more. */
   takeUnread(): Uint8Array | null {
     return this.receiver.takeBack();
@@ -120,8 +134,11 @@ export class TakenSocket implements TakenStream {
    * had, and drops what the kernel still held of it. Where the kernel refuses, a plain close has
    * to do, as it has for Unix sockets.
    */
-  private breakOff(): void {
-    if (!this.endpoint.closed) binding.disconnect(this.endpoint.slot, this.endpoint.generation);
+  private breakOff(source: TakenSource): void {
+    if (!this.endpoint.closed) {
+      source.rememberEnds();
+      binding.disconnect(this.endpoint.slot, this.endpoint.generation);
+    }
     this.closeSource();
   }
 }
