@@ -56,6 +56,8 @@ export interface Binding {
   readonly pages: readonly Int32Array[];
   readonly chunks: ArrayBuffer[];
   readonly answers: (string[] | undefined)[];
+  /** The address that `judge` is asked about. */
+  readonly guest: Uint8Array;
   /** Of this reactor. */
   readonly backend: Backend;
   /** Those of this platform, the best first. */
@@ -371,16 +373,28 @@ type ErrnoName =
 
 interface Addon {
   readonly errno: Readonly<Record<ErrnoName, number>>;
-  create(backend: string, deliver: (count: number) => void): Binding | number;
+  create(
+    backend: string,
+    deliver: (count: number) => void,
+    judge: (slot: number, size: number) => boolean,
+  ): Binding | number;
 }
 
 const addon = loadAddon() as Addon;
 
 export const Errno = addon.errno;
 
-/** A context of its own in the addon; `deliver` is called once per turn that has records. */
-export function createBinding(backend: string, deliver: (count: number) => void): Binding {
-  const binding = addon.create(backend, deliver);
+/**
+ * A context of its own in the addon; `deliver` is called once per turn that has records, `judge`
+ * for each connection to a listener that has {@link Flag.Guarded}: its slot, and how many bytes of
+ * `guest` are the peer's address, 0 on a Unix socket.
+ */
+export function createBinding(
+  backend: string,
+  deliver: (count: number) => void,
+  judge: (slot: number, size: number) => boolean,
+): Binding {
+  const binding = addon.create(backend, deliver, judge);
   if (typeof binding === 'number') {
     throw new Error(`@sock/native could not start its reactor (errno ${-binding})`);
   }

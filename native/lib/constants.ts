@@ -12,6 +12,8 @@ export const Flag = {
   Held: 64,
   /** It holds input that the kernel has no more. */
   Unread: 128,
+  /** Of a listener: `judge` is asked who may come in. */
+  Guarded: 256,
 } as const;
 
 /** Words of the control array: `Control` in src/binding/context.h. */

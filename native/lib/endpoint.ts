@@ -6,12 +6,14 @@ import { Control, type Family, Flag, slotsPerPage, wordsPerSlot } from './consta
 import {
   binding,
   type DeadlineSink,
+  type Guard,
   holdLoop,
   pin,
   releaseLoop,
   returnDeadlineId,
   type Sink,
   setDeadline,
+  setGuard,
   takeDeadlineId,
   unpin,
 } from './reactor.js';
@@ -178,6 +180,13 @@ export class Endpoint implements Sink, DeadlineSink, Parts {
 
   clear(flags: number): void {
     this.words[this.at] = (this.words[this.at] as number) & ~flags;
+  }
+
+  /** Who comes to this listener from now on is the guard's matter; null: all may come in. */
+  guardWith(guard: Guard | null): void {
+    setGuard(this.slot, guard ?? undefined);
+    if (guard === null) this.clear(Flag.Guarded);
+    else this.set(Flag.Guarded);
   }
 
   /** True when trying to receive (or accept) may bring something; false: an event will come. */
@@ -390,6 +399,7 @@ export class Endpoint implements Sink, DeadlineSink, Parts {
   private leave(): void {
     this.dropDeadline();
     if (this.waiting > 0) unpin(this.slot);
+    if (this.acceptor !== null) setGuard(this.slot, undefined);
     this.slot = -1;
     this.words = noWords;
     this.at = 0;

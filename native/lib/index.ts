@@ -49,6 +49,7 @@ export {
 export type {
   CompletionSink,
   DeadlineSink,
+  Guard,
   LookupSink,
   PendingLookup,
   PollSink,

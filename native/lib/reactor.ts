@@ -47,7 +47,18 @@ export interface CompletionSink {
   onCompletion(result: number, extra: number, buffer: ArrayBuffer | undefined, more: boolean): void;
 }
 
+/**
+ * Says whether who comes from there may come in, before there is a socket of it. It is not to
+ * throw, nor to call out: the addon is in the middle of accepting. What can wait it puts off to a
+ * microtask, which runs when the turn is over.
+ *
+ * @param address 4 or 16 bytes in network order, good for this call; none on a Unix socket.
+ */
+export type Guard = (address: Uint8Array) => boolean;
+
 const sinks: (Sink | undefined)[] = [];
+/** Of listeners, by slot. */
+const guards: (Guard | undefined)[] = [];
 const deadlineSinks: (DeadlineSink | undefined)[] = [];
 const freeDeadlineIds: number[] = [];
 const lookupSinks = new Map<number, LookupSink>();
@@ -61,8 +72,22 @@ let lookupIdCount = 0;
 /** The threads of `connect(host)`; others are opened with `binding.openPool`. */
 const defaultPool = 0;
 
-export const binding: Binding = createBinding(process.env.SOCK_BACKEND ?? '', deliver);
-const { control, records, chunks, answers } = binding;
+export const binding: Binding = createBinding(process.env.SOCK_BACKEND ?? '', deliver, judge);
+const { control, records, chunks, answers, guest } = binding;
+/** By their size. */
+const guests = [0, 4, 16].reduce<Uint8Array[]>((all, size) => {
+  all[size] = guest.subarray(0, size);
+  return all;
+}, []);
+
+function judge(slot: number, size: number): boolean {
+  return guards[slot]?.(guests[size] as Uint8Array) !== false;
+}
+
+/** From now on who comes to the listener in that slot, where it says so, is the guard's matter. */
+export function setGuard(slot: number, guard: Guard | undefined): void {
+  guards[slot] = guard;
+}
 
 function deliver(count: number): void {
   control[Control.Reading] = 1;

@@ -28,13 +28,13 @@ napi_value names_of_backends(napi_env env) {
 
 // create(backend, deliver) -> { control, records, traffic, pages, chunks, answers, backend,
 // backends, ...functions }, or a negative errno. `deliver(count)` is called once per turn that has
-// records.
+// records, `judge(slot, size)` for each who comes to a listener that is guarded.
 napi_value create(napi_env env, napi_callback_info info) {
-  const Args<2> args(env, info);
+  const Args<3> args(env, info);
   sock::Error error;
   Context* context = Context::create(env, args.string(0), error);
   if (context == nullptr) return sock::binding::to_js(env, -error.code);
-  napi_value target = context->share(args[1]);
+  napi_value target = context->share(args[1], args[2]);
   if (target == nullptr) return sock::binding::to_js(env, -ENOMEM);
   Installer installer(env, target, context);
   install_loop(installer);

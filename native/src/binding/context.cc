@@ -64,6 +64,7 @@ Context::~Context() {
   for (const napi_ref reference : {shared_, deliver_, pages_, answer_list_}) {
     if (reference != nullptr) napi_delete_reference(env_, reference);
   }
+  judge_.release();
   if (async_context_ != nullptr) napi_async_destroy(env_, async_context_);
 }
 
@@ -150,7 +151,7 @@ void Context::handle_closed() {
   napi_remove_async_cleanup_hook(hook);
 }
 
-napi_value Context::share(napi_value deliver) {
+napi_value Context::share(napi_value deliver, napi_value judge) {
   napi_value shared = nullptr;
   napi_value pages = nullptr;
   napi_value chunks = nullptr;
@@ -161,6 +162,7 @@ napi_value Context::share(napi_value deliver) {
   napi_value records = make_words(env_, kRecordsMax * 4, &records_);
   napi_value traffic = make_doubles(env_, 2, &traffic_);
   if (control == nullptr || records == nullptr || traffic == nullptr) return nullptr;
+  if (!judge_.share(env_, shared, judge)) return nullptr;
   napi_create_array(env_, &pages);
   napi_create_array(env_, &chunks);
   napi_create_array(env_, &answers);
@@ -322,7 +324,9 @@ void Context::turn(std::span<const reactor::Event> events) {
 void Context::deliver_all() {
   for (int round = 0; round < kRingRoundsMax; round++) {
     rings_.collect(*this);
-    if (record_count_ == 0) break;
+    // Without records, too, who judged may have left something for after the turn.
+    const bool asked = judge_.take_asked();
+    if (record_count_ == 0 && !asked) break;
     deliver();
     memory_->refresh(false);
   }
@@ -391,8 +395,9 @@ void Context::accept_for(Source& source, size_t records_reserved) {
   }
   const size_t room = kRecordsMax - record_count_ - records_reserved;
   const size_t accepts_max = std::min<size_t>(source.words->receive_max, room);
+  ListenerGuard guard(judge_, source);
   for (size_t i = 0; i < accepts_max; i++) {
-    Result<net::Accepted> accepted = net::accept(*reactor_, source, false);
+    Result<net::Accepted> accepted = net::accept(*reactor_, source, false, guard.get());
     const auto kind = static_cast<int32_t>(Record::kAccepted);
     if (!accepted.ok()) {
       if (accepted.error().code == EAGAIN) return;

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "binding/args.h"
+#include "binding/judge.h"
 #include "binding/notifiers.h"
 #include "binding/poll_set.h"
 #include "binding/receive_memory.h"
@@ -86,8 +87,9 @@ class Context {
   // Whether close() counts what TCP has sent twice, which takes a system call.
   void count_retransmits(bool on) { counts_retransmits_ = on; }
 
-  // Makes the words, records and lists known to JavaScript, and its function to us.
-  napi_value share(napi_value deliver);
+  Judge& judge() { return judge_; }
+  // Makes the words, records and lists known to JavaScript, and its functions to us.
+  napi_value share(napi_value deliver, napi_value judge);
   // The source named by two arguments, or null when it is gone.
   reactor::Source* find(int32_t index, int32_t generation) {
     return reactor_->slots().find(
@@ -205,6 +207,7 @@ class Context {
     sys::FileId file;
   };
   std::unordered_map<uint32_t, BoundFile> bound_files_;  // by slot
+  Judge judge_;
   PollSets polls_;
   Notifiers notifiers_;
   Rings rings_;

@@ -1,6 +1,7 @@
 #include "net/listener.h"
 
 #include <cerrno>
+#include <utility>
 
 namespace sock::net {
 
@@ -8,20 +9,40 @@ bool is_out_of_resources(int code) {
   return code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM;
 }
 
-Result<Accepted> accept(reactor::Reactor& reactor, reactor::Source& source, bool wait) {
-  Accepted accepted;
-  Result<sys::UniqueFd> fd = sys::accept_socket(source.fd.get(), &accepted.peer);
-  if (fd.ok()) {
+namespace {
+
+void refuse(reactor::Reactor& reactor, sys::UniqueFd connection) {
+  sys::abort_connection(std::move(connection));
+  reactor.counters().add(Counter::kAcceptRejects);
+  reactor.counters().add(Counter::kCloses);
+}
+
+}  // namespace
+
+Result<Accepted> accept(reactor::Reactor& reactor, reactor::Source& source, bool wait,
+                        Guard* guard) {
+  const reactor::Token token = source.token;
+  Error error{EAGAIN, Syscall::kAccept};
+  bool is_drained = false;
+  for (int refusals = 0; refusals < kRefusalsMax; refusals++) {
+    Accepted accepted;
+    Result<sys::UniqueFd> fd = sys::accept_socket(source.fd.get(), &accepted.peer);
+    if (!fd.ok()) {
+      error = fd.error();
+      is_drained = error.code == EAGAIN;
+      break;
+    }
     accepted.fd = fd.take();
     reactor.counters().add(Counter::kAccepts);
-    return accepted;
+    if (guard == nullptr || guard->admits(accepted.peer)) return accepted;
+    refuse(reactor, std::move(accepted.fd));
+    if (reactor.slots().find(token) == nullptr) return Error{EBADF, Syscall::kAccept};
   }
-  const Error error = fd.error();
   if (error.code == EAGAIN && wait && !source.registered()) {
     const Status armed = reactor.await(source, reactor::kRead);
     if (!armed.ok()) return armed.error();
   }
-  if (error.code == EAGAIN) reactor.mark_drained(source);
+  if (is_drained) reactor.mark_drained(source);
   if (is_out_of_resources(error.code)) reactor.forget(source);
   return error;
 }

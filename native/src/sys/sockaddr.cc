@@ -130,6 +130,17 @@ std::string SockAddr::host() const {
   return std::string(storage_.local.sun_path, strnlen(storage_.local.sun_path, length));
 }
 
+std::span<const std::byte> SockAddr::ip() const {
+  switch (family()) {
+    case AF_INET:
+      return std::as_bytes(std::span(&storage_.v4.sin_addr, 1));
+    case AF_INET6:
+      return std::as_bytes(std::span(&storage_.v6.sin6_addr, 1));
+    default:
+      return {};
+  }
+}
+
 uint16_t SockAddr::port() const {
   if (family() == AF_INET) return ntohs(storage_.v4.sin_port);
   if (family() == AF_INET6) return ntohs(storage_.v6.sin6_port);

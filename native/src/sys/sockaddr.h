@@ -5,7 +5,9 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -48,6 +50,8 @@ class SockAddr {
 
   // Numeric address with its scope, the Unix path, "@name", or "" for an unnamed Unix socket.
   std::string host() const;
+  // The 4 or 16 bytes of the IP address, in network order; none of a Unix address.
+  std::span<const std::byte> ip() const;
   uint16_t port() const;
   bool is_abstract() const;
 

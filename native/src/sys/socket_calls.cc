@@ -94,6 +94,13 @@ Status shutdown_socket(int fd, int how) {
   return status_of(::shutdown(fd, how), Syscall::kShutdown);
 }
 
+void abort_connection(UniqueFd socket) {
+  // Where the family knows no lingering, as on Unix sockets, a close leaves nothing anyway.
+  constexpr linger kReset{1, 0};
+  (void)::setsockopt(socket.get(), SOL_SOCKET, SO_LINGER, &kReset, sizeof(kReset));
+  socket.reset();
+}
+
 IoResult receive(int fd, void* data, size_t size) {
   const ssize_t count = retry([&] { return uncancelled::recv(fd, data, size, MSG_DONTWAIT); });
   return count >= 0 ? count : -errno;

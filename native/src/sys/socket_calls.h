@@ -33,6 +33,8 @@ Status connect_socket(int fd, const SockAddr& address);
 // Dissolves a connection, or an attempt at one; a bound socket stays bound. TCP on Linux only.
 Status disconnect_socket(int fd);
 Status shutdown_socket(int fd, int how);
+// Closes a connection of which nothing is to stay: TCP resets it, and keeps no state of it here.
+void abort_connection(UniqueFd socket);
 
 IoResult receive(int fd, void* data, size_t size);
 IoResult send(int fd, const void* data, size_t size);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "backends.h"
+#include "base/counters.h"
 #include "support.h"
 
 namespace sock::net {
@@ -31,7 +32,9 @@ struct Server {
     source = &loop.adopt(std::move(listener.fd), Kind::kListener);
   }
 
-  Result<Accepted> accept(bool wait = true) { return net::accept(loop.reactor, *source, wait); }
+  Result<Accepted> accept(bool wait = true, Guard* guard = nullptr) {
+    return net::accept(loop.reactor, *source, wait, guard);
+  }
   // A connection that the listener has in its queue.
   UniqueFd call() {
     UniqueFd client = take(sys::open_socket(AF_INET, SOCK_STREAM));
@@ -44,6 +47,32 @@ struct Server {
   sys::SockAddr address;
   Source* source = nullptr;
 };
+
+// Counts whom it is asked about, and turns the first of them away.
+class Bouncer final : public Guard {
+ public:
+  explicit Bouncer(int refusals) : refusals_(refusals) {}
+  bool admits(const sys::SockAddr& peer) override {
+    asked.push_back(peer.port());
+    return static_cast<int>(asked.size()) > refusals_;
+  }
+
+  std::vector<uint16_t> asked;
+
+ private:
+  int refusals_;
+};
+
+uint16_t port_of(const UniqueFd& socket) {
+  return take(sys::local_address(socket.get())).port();
+}
+
+// The errno with which a connection ends, 0 for an orderly end.
+int end_of(const UniqueFd& client) {
+  REQUIRE((take(sys::wait_for(client.get(), POLLIN, 5000)) & POLLIN) != 0);
+  char byte = 0;
+  return static_cast<int>(-sys::receive(client.get(), &byte, 1));
+}
 
 // Leaves the process no descriptor to open.
 class Exhaustion {
@@ -99,6 +128,83 @@ TEST_CASE_TEMPLATE("callers that were left in the queue are announced again", Ba
   }
   CHECK(code_of(server.accept()) == EAGAIN);
   CHECK(server.loop.stays_silent());
+}
+
+TEST_CASE_TEMPLATE("whom a guard turns away is reset, and the next one is accepted at once",
+                   Backend, Epoll, Kqueue, Poll) {
+  Server<Backend> server;
+  REQUIRE(code_of(server.accept()) == EAGAIN);
+  std::vector<UniqueFd> clients;
+  for (int i = 0; i < 4; i++) clients.push_back(server.call());
+  server.loop.turn_until(*server.source, flag::kReadable);
+  Bouncer guard(2);
+  const CounterValues before = sum_of_counters();
+  const Accepted accepted = take(server.accept(true, &guard));
+  CHECK(accepted.peer.port() == port_of(clients[2]));
+  CHECK(guard.asked ==
+        std::vector<uint16_t>{port_of(clients[0]), port_of(clients[1]), port_of(clients[2])});
+  CHECK(end_of(clients[0]) == ECONNRESET);
+  CHECK(end_of(clients[1]) == ECONNRESET);
+  const CounterValues after = sum_of_counters();
+  const auto counted = [&](Counter counter) {
+    return after[static_cast<size_t>(counter)] - before[static_cast<size_t>(counter)];
+  };
+  CHECK(counted(Counter::kAccepts) == 3);
+  CHECK(counted(Counter::kAcceptRejects) == 2);
+  CHECK(counted(Counter::kCloses) == 2);
+  // Nobody has decided about the fourth, who is announced as ever.
+  server.source->clear(flag::kReadable);
+  server.loop.turn_until(*server.source, flag::kReadable);
+}
+
+TEST_CASE_TEMPLATE("a queue of nothing but refusals is emptied, and then waited for", Backend,
+                   Epoll, Kqueue, Poll) {
+  Server<Backend> server;
+  std::vector<UniqueFd> clients;
+  for (int i = 0; i < 5; i++) clients.push_back(server.call());
+  Bouncer guard(1000);
+  // Not registered yet: it has to find out, and to register.
+  CHECK(code_of(server.accept(true, &guard)) == EAGAIN);
+  CHECK(guard.asked.size() == 5);
+  CHECK(server.source->registered());
+  CHECK_FALSE(server.source->has(flag::kReadable));
+  CHECK(server.loop.stays_silent());
+  const UniqueFd late = server.call();
+  server.loop.turn_until(*server.source, flag::kReadable);
+  CHECK(code_of(server.accept(true)) == 0);
+}
+
+TEST_CASE_TEMPLATE("a flood of refusals leaves others their turn, and is announced again", Backend,
+                   Epoll, Kqueue, Poll) {
+  Server<Backend> server;
+  std::vector<UniqueFd> clients;
+  for (int i = 0; i < kRefusalsMax + 3; i++) clients.push_back(server.call());
+  Bouncer guard(1000);
+  CHECK(code_of(server.accept(true, &guard)) == EAGAIN);
+  CHECK(guard.asked.size() == kRefusalsMax);
+  CHECK(server.source->registered());
+  CHECK(server.source->has(flag::kReadable));
+  server.source->clear(flag::kReadable);
+  server.loop.turn_until(*server.source, flag::kReadable);
+  CHECK(code_of(server.accept(true, &guard)) == EAGAIN);
+  CHECK(guard.asked.size() == kRefusalsMax + 3);
+  CHECK(server.loop.stays_silent());
+}
+
+TEST_CASE("a guard that closes the listener ends the accepting") {
+  struct Closer final : Guard {
+    explicit Closer(Server<Epoll>& it) : server(it) {}
+    bool admits(const sys::SockAddr&) override {
+      server.loop.reactor.close(*server.source);
+      return false;
+    }
+    Server<Epoll>& server;
+  };
+  Server<Epoll> server;
+  const UniqueFd first = server.call();
+  const UniqueFd second = server.call();
+  Closer guard(server);
+  CHECK(code_of(server.accept(true, &guard)) == EBADF);
 }
 
 TEST_CASE_TEMPLATE("out of descriptors the listener is silent, and serves again when some are free",

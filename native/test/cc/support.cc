@@ -26,7 +26,7 @@ Listener::Listener(int family) {
   fd = take(sys::open_socket(family, SOCK_STREAM));
   const std::string loopback = family == AF_INET6 ? "::1" : "127.0.0.1";
   must(sys::bind_socket(fd.get(), take(sys::SockAddr::from_literal(loopback, 0))));
-  must(sys::listen_socket(fd.get(), 16));
+  must(sys::listen_socket(fd.get(), 128));
   address = take(sys::local_address(fd.get()));
 }
 

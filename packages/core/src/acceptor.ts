@@ -7,6 +7,10 @@
  * turn after turn, and for one when they are rare, which spares the accept4 that would say EAGAIN.
  * Out of descriptors (or memory), the listener leaves the poller, which would report it without
  * end, and tries again after a pause; nobody's accept fails for that.
+ *
+ * An accept may come with a guard, which the addon asks about each peer before there is a socket.
+ * It holds for the accept that is first in line, and for none but that: only one connection is
+ * asked for then.
  */
 import {
   binding,
@@ -14,6 +18,7 @@ import {
   type Endpoint,
   Errno,
   Flag,
+  type Guard,
   iterationEnd,
   type Limits,
   noLimits,
@@ -31,6 +36,9 @@ const retryAfterMs = 100;
 const outOfResources = new Set([-Errno.EMFILE, -Errno.ENFILE, -Errno.ENOBUFS, -Errno.ENOMEM]);
 
 abstract class AcceptOperation<T> extends Operation {
+  /** Who decides whether what comes may come in; null: all of it. */
+  guard: Guard | null = null;
+
   abstract finish(connection: T): void;
   abstract close(): void;
 }
@@ -84,6 +92,8 @@ export class Acceptor<T extends { close(): void }> {
   private turn = -1;
   private retryAtMs = Number.POSITIVE_INFINITY;
   private warned = false;
+  /** The one that the listener has. */
+  private guard: Guard | null = null;
   /** True while the listener is kept alive and hears of its events. */
   private held = false;
   private releasing = false;
@@ -93,6 +103,7 @@ export class Acceptor<T extends { close(): void }> {
     this.releasing = false;
     if (this.queue.head !== null || !this.held) return;
     this.held = false;
+    this.useGuard(null);
     this.endpoint.endWait();
   };
 
@@ -110,11 +121,15 @@ export class Acceptor<T extends { close(): void }> {
     return this.ready.length > 0;
   }
 
-  accept(limits: Limits): Promise<T> {
+  accept(limits: Limits, guard: Guard | null): Promise<T> {
     if (this.lent) return Promise.reject(lentError('accept'));
     const connection = this.queue.head === null ? this.takeReady() : undefined;
     if (connection !== undefined) return Promise.resolve(connection);
-    return new Promise((resolve, reject) => this.wait(new SingleAccept(resolve, reject), limits));
+    return new Promise((resolve, reject) => {
+      const operation = new SingleAccept<T>(resolve, reject);
+      operation.guard = guard;
+      this.wait(operation, limits);
+    });
   }
 
   step(limits: Limits): Promise<Step<T>> {
@@ -160,11 +175,12 @@ export class Acceptor<T extends { close(): void }> {
     this.iterated = true;
   }
 
-  tryAccept(): T | null {
+  tryAccept(guard: Guard | null): T | null {
     if (this.lent) throw lentError('tryAccept');
     const ready = this.takeReady();
     if (ready !== undefined) return ready;
     const { slot, generation } = this.endpoint;
+    this.useGuard(guard);
     const accepted = binding.accept(slot, generation, false);
     if (accepted >= 0) return this.adopt(accepted, binding.control[Control.Extra] as number);
     if (accepted === -Errno.EAGAIN) return null;
@@ -206,6 +222,7 @@ export class Acceptor<T extends { close(): void }> {
   private lookOnce(nowMs: number): void {
     const { slot, generation } = this.endpoint;
     for (let { head } = this.queue; head !== null && head.deadlineMs <= nowMs; ) {
+      this.useGuard(head.guard);
       const accepted = binding.accept(slot, generation, false);
       if (accepted < 0) return;
       this.hand(accepted, binding.control[Control.Extra] as number);
@@ -235,6 +252,7 @@ export class Acceptor<T extends { close(): void }> {
   private carryOn(): void {
     const { slot, generation } = this.endpoint;
     while (this.queue.head !== null && !this.endpoint.has(Flag.Registered)) {
+      this.useGuard(this.queue.head.guard);
       const accepted = binding.accept(slot, generation, true);
       if (accepted >= 0) this.hand(accepted, binding.control[Control.Extra] as number);
       else if (accepted !== -Errno.EAGAIN) {
@@ -246,8 +264,16 @@ export class Acceptor<T extends { close(): void }> {
   }
 
   private ask(): void {
-    const max = this.iterated ? Math.max(this.burst, this.waiters) : this.waiters;
-    this.endpoint.want(Flag.WantRead, max);
+    const guard = this.queue.head?.guard ?? null;
+    this.useGuard(guard);
+    const all = this.iterated ? Math.max(this.burst, this.waiters) : this.waiters;
+    this.endpoint.want(Flag.WantRead, guard === null ? all : 1);
+  }
+
+  private useGuard(guard: Guard | null): void {
+    if (guard === this.guard || this.endpoint.closed) return;
+    this.guard = guard;
+    this.endpoint.guardWith(guard);
   }
 
   private learnPace(): void {
@@ -291,6 +317,7 @@ export class Acceptor<T extends { close(): void }> {
     this.over(operation);
     operation.reject(error);
     if (this.queue.head === null) this.endpoint.clear(Flag.WantRead);
+    else this.ask();
   }
 
   private over(operation: AcceptOperation<T>): void {

@@ -45,7 +45,8 @@ export type {
 } from './file-source.js';
 /** @internal The verbs, for streams of other packages. */
 export { FileStream } from './file-stream.js';
-export { type IpAddress, parseIp } from './ip-address.js';
+/** @internal For those who see addresses as the kernel has them. */
+export { type IpAddress, ipOfBytes, isMapped, parseIp } from './ip-address.js';
 export type { KeepAlive, KeepAliveOptions } from './keep-alive.js';
 export { type ListenOptions, listen } from './listen.js';
 export type {

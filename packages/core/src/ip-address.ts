@@ -117,7 +117,14 @@ export function parseIp(text: string): IpAddress | null {
     return bytes && { family: 'ipv4', address: text, bytes, mappedIpv4: undefined };
   }
   const bytes = parseIpv6(text);
-  if (bytes === null) return null;
+  return bytes && ipOfBytes(bytes);
+}
+
+/** The address of those 4 or 16 bytes, which are its own from now on. */
+export function ipOfBytes(bytes: Uint8Array): IpAddress {
+  if (bytes.length === 4) {
+    return { family: 'ipv4', address: bytes.join('.'), bytes, mappedIpv4: undefined };
+  }
   const mappedIpv4 = isMapped(bytes) ? bytes.subarray(12).join('.') : undefined;
   const address = mappedIpv4 === undefined ? formatIpv6(bytes) : `::ffff:${mappedIpv4}`;
   return { family: 'ipv6', address, bytes, mappedIpv4 };

@@ -12,6 +12,7 @@ import {
   type Ends,
   type Family,
   families,
+  type Guard,
   invalidValue,
   iterationEnd,
   type Limits,
@@ -242,17 +243,12 @@ export class Socket extends ConnectingSocket implements Pollable {
    * @see accept(2)
    */
   accept(options?: OperationOptions): Promise<Socket> {
-    return this.acceptWithin(this.limitsOf(options, this.limits));
+    return this.acceptWithin(this.limitsOf(options, this.limits), null);
   }
 
   /** Blocks this thread's event loop: {@link accept}, waiting up to `timeout`. */
   acceptSync(options?: SyncOptions): Socket {
-    const patience = this.patienceOf(options);
-    for (;;) {
-      const connection = this.acceptOne('acceptSync');
-      if (connection !== null) return connection;
-      patience.wait(this.endpoint, PollIn, 'accept');
-    }
+    return this.acceptPatiently(options, null);
   }
 
   /**
@@ -260,12 +256,24 @@ export class Socket extends ConnectingSocket implements Pollable {
    * and `ERR_SOCK_BUSY` while an `accept` waits.
    */
   tryAccept(): Socket | null {
-    return this.acceptOne('tryAccept');
+    return this.acceptOne('tryAccept', null);
+  }
+
+  /**
+   * @internal The verbs of accepting, for somebody who decides who may come in. Who may not is
+   * reset before there is a socket of it, and nobody is told but the guard.
+   */
+  guardedBy(guard: Guard): Pick<Socket, 'accept' | 'acceptSync' | 'tryAccept'> {
+    return {
+      accept: (options) => this.acceptWithin(this.limitsOf(options, this.limits), guard),
+      acceptSync: (options) => this.acceptPatiently(options, guard),
+      tryAccept: () => this.acceptOne('tryAccept', guard),
+    };
   }
 
   /** @internal As {@link tryAccept}, also while an `accept` waits: for a server that stops. */
   acceptWaiting(): Socket | null {
-    return this.accepting().tryAccept();
+    return this.accepting().tryAccept(null);
   }
 
   /**
@@ -409,11 +417,11 @@ export class Socket extends ConnectingSocket implements Pollable {
     return new SocketError('the socket does not listen', { code: 'EINVAL', syscall: 'accept' });
   }
 
-  private acceptWithin(limits: Limits): Promise<Socket> {
+  private acceptWithin(limits: Limits, guard: Guard | null): Promise<Socket> {
     const error = this.unlistening();
     if (error !== undefined) return Promise.reject(error);
     if (limits.signal?.aborted) return Promise.reject(new AbortError(limits.signal));
-    return this.accepting().accept(limits);
+    return this.accepting().accept(limits, guard);
   }
 
   private acceptStep(): Promise<IteratorResult<Socket, undefined>> {
@@ -421,12 +429,21 @@ export class Socket extends ConnectingSocket implements Pollable {
     return this.accepting().step(this.limits);
   }
 
-  private acceptOne(verb: string): Socket | null {
+  private acceptPatiently(options: SyncOptions | undefined, guard: Guard | null): Socket {
+    const patience = this.patienceOf(options);
+    for (;;) {
+      const connection = this.acceptOne('acceptSync', guard);
+      if (connection !== null) return connection;
+      patience.wait(this.endpoint, PollIn, 'accept');
+    }
+  }
+
+  private acceptOne(verb: string, guard: Guard | null): Socket | null {
     const error = this.unlistening();
     if (error !== undefined) throw error;
     const acceptor = this.accepting();
     if (acceptor.waiting) throw busyError(verb, 'an accept');
-    return acceptor.tryAccept();
+    return acceptor.tryAccept(guard);
   }
 
   private accepting(): Acceptor<Socket> {

@@ -1,8 +1,9 @@
 /** Who may come in: by address, and by how many came before. */
-import { type IpAddress, RateLimiter } from '@sock/core';
+import { RateLimiter } from '@sock/core';
 import { checkInteger, checkObject } from '@sock/native';
 import { CidrList } from './cidr-list.js';
 import { IpTracker } from './ip-tracker.js';
+import type { PeerAddress } from './network-key.js';
 import type { StoreLimits } from './store-limits.js';
 
 /** How many connections a network of that size may have. */
@@ -56,7 +57,7 @@ export class Admission {
   }
 
   /** What keeps it out, or null: it is counted then, until {@link release}. */
-  admit(ip: IpAddress | undefined): AdmissionRefusal | null {
+  admit(ip: PeerAddress | undefined): AdmissionRefusal | null {
     if (this.#isDenied(ip)) return 'denied';
     if (this.store !== null && !this.store.isUp) this.store.localDecisions++;
     if (ip !== undefined && !this.track(ip)) return 'per-ip';
@@ -68,40 +69,51 @@ export class Admission {
     return 'rate';
   }
 
-  release(ip: IpAddress | undefined): void {
+  release(ip: PeerAddress | undefined): void {
     if (ip === undefined) return;
     this.untrack(ip);
     for (const { tracker } of this.#trackersOf(ip)) tracker.releaseAddress(ip);
   }
 
   /** Counts one more of an address, here and in the store, unless it has as many as it may. */
-  track(ip: IpAddress): boolean {
+  track(ip: PeerAddress): boolean {
     if (!this.perIp.trackAddress(ip)) return false;
     if (this.store?.enter(this.perIp.networkOf(ip), this.perIp.max) ?? true) return true;
     this.perIp.releaseAddress(ip);
     return false;
   }
 
-  untrack(ip: IpAddress): void {
+  untrack(ip: PeerAddress): void {
     this.perIp.releaseAddress(ip);
     this.store?.leave(this.perIp.networkOf(ip));
   }
 
   /** From now on limits are shared there, those who are here included; null: they are not. */
-  setStore(store: StoreLimits | null, present: Iterable<IpAddress | undefined>): void {
+  setStore(store: StoreLimits | null, present: Iterable<PeerAddress | undefined>): void {
     void this.store?.close();
     this.store = store;
     if (store === null) return;
     for (const ip of present) if (ip !== undefined) store.add(this.perIp.networkOf(ip));
   }
 
-  /** As {@link admit} would find, counting nothing. */
-  wouldAdmit(ip: IpAddress | undefined): boolean {
-    return (
-      !this.#isDenied(ip) &&
-      (ip === undefined || this.#hasRoom(ip)) &&
-      (this.store?.hasToken() ?? (this.limiter === null || this.limiter.available >= 1))
-    );
+  /** What {@link admit} would find, counting nothing. */
+  refusalOf(ip: PeerAddress | undefined): AdmissionRefusal | null {
+    if (this.#isDenied(ip)) return 'denied';
+    if (ip !== undefined) {
+      if (!this.#hasRoom(ip)) return 'per-ip';
+      for (const { tracker } of this.#trackersOf(ip)) {
+        if (!tracker.hasRoomFor(ip)) return 'per-prefix';
+      }
+    }
+    return this.#hasToken() ? null : 'rate';
+  }
+
+  /** As {@link refusalOf}, of one that is here, and is let go if there is something. */
+  turnAway(ip: PeerAddress | undefined): AdmissionRefusal | null {
+    const reason = this.refusalOf(ip);
+    if (reason === null || reason === 'denied') return reason;
+    if (this.store !== null && !this.store.isUp) this.store.localDecisions++;
+    return reason;
   }
 
   setRate(perSecond: number, burst: number | undefined): void {
@@ -111,7 +123,7 @@ export class Admission {
   }
 
   /** Those who are there count in the new networks, even where they are too many. */
-  setPrefixLimits(limits: PrefixLimits, present: Iterable<IpAddress | undefined>): void {
+  setPrefixLimits(limits: PrefixLimits, present: Iterable<PeerAddress | undefined>): void {
     const { ipv4, ipv6 } = checkObject<PrefixLimits>('limits', limits);
     this.#prefixes = [...checkPrefixLimit('ipv4', ipv4), ...checkPrefixLimit('ipv6', ipv6)];
     for (const { tracker, family } of this.#prefixes) {
@@ -128,19 +140,22 @@ export class Admission {
     return this.store?.takeToken() ?? (this.limiter === null || this.limiter.tryAcquire());
   }
 
-  #trackersOf(ip: IpAddress): PrefixTracker[] {
+  #hasToken(): boolean {
+    return this.store?.hasToken() ?? (this.limiter === null || this.limiter.available >= 1);
+  }
+
+  #hasRoom(ip: PeerAddress): boolean {
+    if (!this.perIp.hasRoomFor(ip)) return false;
+    return this.store?.hasRoom(this.perIp.networkOf(ip), this.perIp.max) ?? true;
+  }
+
+  #trackersOf(ip: PeerAddress): PrefixTracker[] {
     if (this.#prefixes.length === 0) return this.#prefixes;
     const family = familyOf(ip);
     return this.#prefixes.filter((prefix) => prefix.family === family);
   }
 
-  #hasRoom(ip: IpAddress): boolean {
-    const trackers = [this.perIp, ...this.#trackersOf(ip).map(({ tracker }) => tracker)];
-    if (!trackers.every((tracker) => tracker.countAddress(ip) < tracker.max)) return false;
-    return this.store?.hasRoom(this.perIp.networkOf(ip), this.perIp.max) ?? true;
-  }
-
-  #trackPrefixes(ip: IpAddress | undefined): AdmissionRefusal | null {
+  #trackPrefixes(ip: PeerAddress | undefined): AdmissionRefusal | null {
     if (ip === undefined) return null;
     for (const { tracker } of this.#trackersOf(ip)) {
       if (tracker.trackAddress(ip)) continue;
@@ -151,13 +166,13 @@ export class Admission {
     return null;
   }
 
-  #isDenied(ip: IpAddress | undefined): boolean {
+  #isDenied(ip: PeerAddress | undefined): boolean {
     if (this.allow.isEmpty && this.deny.isEmpty) return false;
     if (ip === undefined) return !this.allow.isEmpty;
     return this.deny.has(ip) || !(this.allow.isEmpty || this.allow.has(ip));
   }
 }
 
-function familyOf({ family, mappedIpv4 }: IpAddress): 'ipv4' | 'ipv6' {
+function familyOf({ family, mappedIpv4 }: PeerAddress): 'ipv4' | 'ipv6' {
   return mappedIpv4 === undefined ? family : 'ipv4';
 }

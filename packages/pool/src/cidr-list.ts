@@ -1,7 +1,7 @@
 /** Networks, of which it is quickly known whether an address lies in one. */
-import { type IpAddress, parseNetwork } from '@sock/core';
+import { parseNetwork } from '@sock/core';
 import { checkArray } from '@sock/native';
-import { networkKey } from './network-key.js';
+import { networkKey, type PeerAddress } from './network-key.js';
 
 /** By the length of the prefix, so that a look takes as many steps as there are lengths. */
 type Keys = Map<number, Set<string>>;
@@ -28,7 +28,7 @@ export class CidrList {
   }
 
   /** As `cidrMatch`: a mapped address lies in networks of both families. */
-  has({ bytes, family, mappedIpv4 }: IpAddress): boolean {
+  has({ bytes, family, mappedIpv4 }: PeerAddress): boolean {
     if (family === 'ipv4') return holds(this.#ipv4, bytes);
     return (
       holds(this.#ipv6, bytes) ||

@@ -1,6 +1,6 @@
 /** What happens to pools: told on node:diagnostics_channel, and counted. */
 import { channel } from 'node:diagnostics_channel';
-import { monotonicMs } from '@sock/core';
+import { ipOfBytes, monotonicMs } from '@sock/core';
 import { count, LineLevel, openLog } from '@sock/native';
 
 /** Why a connection left a pool. */
@@ -59,6 +59,7 @@ export interface PoolRejectEvent extends PoolEvent {
 const added = channel('sock:pool:add');
 const removed = channel('sock:pool:remove');
 const rejected = channel('sock:pool:reject');
+const log = channel('sock:pool:log');
 const tellLine = openLog('pool');
 
 function describe(remoteAddress: string | undefined, connections: number): PoolEvent {
@@ -86,10 +87,33 @@ export function tellRejected(
   reason: RejectReason,
 ): void {
   count('accept_rejects');
-  const from = remoteAddress ?? 'a socket without address';
-  tellLine(LineLevel.Warn, () => `${from} was turned away: ${reason}`);
-  if (!rejected.hasSubscribers) return;
-  rejected.publish({ reason, ...describe(remoteAddress, connections) } satisfies PoolRejectEvent);
+  if (!log.hasSubscribers && !rejected.hasSubscribers) return;
+  publishRejected({ reason, ...describe(remoteAddress, connections) });
+}
+
+const untold: PoolRejectEvent[] = [];
+
+/**
+ * Of one that the addon is about to turn away, and counts. Subscribers hear of it once the turn is
+ * over, since they could close the very listener that is accepting.
+ */
+export function tellTurnedAway(
+  address: Uint8Array,
+  connections: number,
+  reason: RejectReason,
+): void {
+  if (!log.hasSubscribers && !rejected.hasSubscribers) return;
+  const remoteAddress = address.length === 0 ? undefined : ipOfBytes(address.slice()).address;
+  if (untold.push({ reason, ...describe(remoteAddress, connections) }) > 1) return;
+  queueMicrotask(() => {
+    for (const event of untold.splice(0)) publishRejected(event);
+  });
+}
+
+function publishRejected(event: PoolRejectEvent): void {
+  const from = event.remoteAddress ?? 'a socket without address';
+  tellLine(LineLevel.Warn, () => `${from} was turned away: ${event.reason}`);
+  if (rejected.hasSubscribers) rejected.publish(event);
 }
 
 export function countReused(): void {

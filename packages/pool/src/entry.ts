@@ -1,7 +1,8 @@
 /** What a pool knows of one connection. */
-import { type IpAddress, PoolError } from '@sock/core';
+import { PoolError } from '@sock/core';
 import type { ReconnectingSocket } from '@sock/reconnect';
 import type { Buffers } from './buffer-store.js';
+import type { PeerAddress } from './network-key.js';
 import { bytesMoved, type PooledSocket } from './pooled-socket.js';
 
 export interface EntryOwner {
@@ -15,7 +16,7 @@ export class Entry<S extends PooledSocket> {
   /** Of the socket that it came with, which may be closed by now. */
   readonly remoteAddress: string | undefined;
   /** The address among the limits; undefined where there is none. */
-  readonly ip: IpAddress | undefined;
+  readonly ip: PeerAddress | undefined;
   /** Whether it is counted there, under that address. */
   readonly isCounted: boolean;
   isActive = true;
@@ -32,7 +33,7 @@ export class Entry<S extends PooledSocket> {
     owner: EntryOwner,
     socket: S,
     remoteAddress: string | undefined,
-    ip: IpAddress | undefined,
+    ip: PeerAddress | undefined,
     isCounted: boolean,
   ) {
     this.#owner = owner;

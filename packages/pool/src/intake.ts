@@ -1,6 +1,9 @@
-/** Accepting for a pool: what is not let in is closed at once. */
+/**
+ * Accepting for a pool: what is not let in is closed at once, by the addon before there is a socket
+ * where the server can be guarded.
+ */
 import { AbortError, type OperationOptions, type SyncOptions } from '@sock/core';
-import { checkFunction, checkObject } from '@sock/native';
+import { checkFunction, checkObject, type Guard } from '@sock/native';
 import { Alarm, type Limits } from '@sock/reconnect';
 import type { Connection } from './connection.js';
 import type { PooledSocket } from './pooled-socket.js';
@@ -14,6 +17,11 @@ export interface ConnectionSource<S extends PooledSocket> {
   acceptSync?(options?: SyncOptions): S;
   /** A connection, or `null` when none waits. */
   tryAccept?(): S | null;
+}
+
+/** Listeners of ours ask, for each who comes, whether it may. */
+interface Guardable<S extends PooledSocket> extends ConnectionSource<S> {
+  guardedBy?(guard: Guard): ConnectionSource<S>;
 }
 
 /**
@@ -39,7 +47,7 @@ export class Intake<Data, S extends PooledSocket> {
     roster.stop.addEventListener('abort', stop, { once: true });
     const alarm = new Alarm(roster.clock, limits, 'accept', (error) => until.abort(error));
     try {
-      return await this.#acceptUntil(server, until.signal);
+      return await this.#acceptUntil(this.#guard(server), until.signal);
     } catch (error) {
       throw until.signal.aborted ? until.signal.reason : error;
     } finally {
@@ -50,24 +58,27 @@ export class Intake<Data, S extends PooledSocket> {
 
   acceptSync(server: ConnectionSource<S>, timeoutMs: number): Connection<Data, S> {
     const { clock } = this.#roster;
+    const guarded = this.#guard(server);
+    const acceptSync = verbOf(guarded, 'acceptSync');
     const endMs = clock.now() + timeoutMs;
     for (;;) {
       this.#roster.checkRunning();
       if (this.#roster.isFull) throw fullError();
       const timeout = Math.max(0, endMs - clock.now());
-      const connection = this.#judge(verbOf(server, 'acceptSync').call(server, { timeout }));
+      const connection = this.#judge(acceptSync.call(guarded, { timeout }));
       if (connection !== null) return connection;
     }
   }
 
   /** Those that wait, as many as are let in; with a limit to the refusals. */
   acceptWaiting(server: ConnectionSource<S>, max: number): Connection<Data, S>[] {
-    const tryAccept = verbOf(server, 'tryAccept');
+    const guarded = this.#guard(server);
+    const tryAccept = verbOf(guarded, 'tryAccept');
     this.#roster.checkRunning();
     const connections: Connection<Data, S>[] = [];
     for (let refused = 0; connections.length < max && refused < refusalsPerTurn; ) {
       // What waits in the backlog when the pool is full loses nothing there.
-      const socket = this.#roster.isFull ? null : tryAccept.call(server);
+      const socket = this.#roster.isFull ? null : tryAccept.call(guarded);
       if (socket === null) break;
       const connection = this.#judge(socket);
       if (connection === null) refused++;
@@ -87,6 +98,10 @@ export class Intake<Data, S extends PooledSocket> {
       if (connection !== null) return connection;
       if (refused % refusalsPerTurn === 0) await new Promise((resolve) => setImmediate(resolve));
     }
+  }
+
+  #guard(server: ConnectionSource<S>): ConnectionSource<S> {
+    return (server as Guardable<S>).guardedBy?.(this.#roster.guard) ?? server;
   }
 
   async #waitForRoom(signal: AbortSignal): Promise<void> {

@@ -1,8 +1,7 @@
 import { threadId } from 'node:worker_threads';
-import type { IpAddress } from '@sock/core';
 import { checkInteger, checkOptions } from '@sock/native';
 import { LocalCounts, type NetworkCounts } from './local-counts.js';
-import { checkIp, countedBytes, networkKey } from './network-key.js';
+import { checkIp, countedBytes, networkKey, type PeerAddress } from './network-key.js';
 import {
   checkSharedCounts,
   makeSharedCounts,
@@ -148,22 +147,27 @@ export class IpTracker {
   }
 
   /** @internal As {@link track}, of an address that was taken apart already. */
-  trackAddress(ip: IpAddress): boolean {
+  trackAddress(ip: PeerAddress): boolean {
     return this.#counts.add(this.#keyOf(ip));
   }
 
   /** @internal */
-  releaseAddress(ip: IpAddress): void {
+  releaseAddress(ip: PeerAddress): void {
     this.#counts.subtract(this.#keyOf(ip));
   }
 
+  /** @internal Whether {@link trackAddress} would count it. */
+  hasRoomFor(ip: PeerAddress): boolean {
+    return this.#counts.hasRoom(this.#keyOf(ip));
+  }
+
   /** @internal */
-  countAddress(ip: IpAddress): number {
+  countAddress(ip: PeerAddress): number {
     return this.#counts.get(this.#keyOf(ip));
   }
 
   /** @internal What it counts as, in letters that any store takes. */
-  networkOf(ip: IpAddress): string {
+  networkOf(ip: PeerAddress): string {
     return Buffer.from(this.#keyOf(ip), 'latin1').toString('hex');
   }
 
@@ -211,7 +215,7 @@ export class IpTracker {
     return new SharedCounts(memory, threadId);
   }
 
-  #keyOf(ip: IpAddress): string {
+  #keyOf(ip: PeerAddress): string {
     const bytes = countedBytes(ip);
     return networkKey(bytes, bytes.length === 4 ? this.#ipv4Prefix : this.#ipv6Prefix);
   }

@@ -7,6 +7,8 @@ export interface NetworkCounts {
   readonly total: number;
   readonly unique: number;
   get(key: string): number;
+  /** Whether there may be one more. */
+  hasRoom(key: string): boolean;
   /** One more, unless there are as many as may be. */
   add(key: string): boolean;
   /** One less, down to none. */
@@ -38,10 +40,14 @@ export class LocalCounts implements NetworkCounts {
     return this.#counts.get(key) ?? 0;
   }
 
-  add(key: string): boolean {
+  hasRoom(key: string): boolean {
     const count = this.get(key);
-    if (count >= this.max || (count === 0 && this.#counts.size >= this.#uniqueMax)) return false;
-    this.#counts.set(key, count + 1);
+    return count < this.max && (count > 0 || this.#counts.size < this.#uniqueMax);
+  }
+
+  add(key: string): boolean {
+    if (!this.hasRoom(key)) return false;
+    this.#counts.set(key, this.get(key) + 1);
     this.total++;
     return true;
   }

@@ -1,5 +1,5 @@
 /** Addresses as keys: all of one network have the same. */
-import { type IpAddress, parseIp } from '@sock/core';
+import { type IpAddress, isMapped, parseIp } from '@sock/core';
 import { invalidType, invalidValue } from '@sock/native';
 
 /** The first bits of an address, as text of as many characters as the address has bytes. */
@@ -21,9 +21,20 @@ export function checkIp(name: string, value: unknown): IpAddress {
   return ip;
 }
 
+/** As much of an address as limits go by. */
+export type PeerAddress = Pick<IpAddress, 'bytes' | 'family' | 'mappedIpv4'>;
+
 /** The bytes by which it is counted: of the IPv4 address, where it stands for one. */
-export function countedBytes({ bytes, mappedIpv4 }: IpAddress): Uint8Array {
+export function countedBytes({ bytes, mappedIpv4 }: PeerAddress): Uint8Array {
   return mappedIpv4 === undefined ? bytes : bytes.subarray(12);
+}
+
+/** The address that those bytes are, as the addon shows them; undefined where there are none. */
+export function peerAddress(bytes: Uint8Array): PeerAddress | undefined {
+  if (bytes.length === 0) return undefined;
+  if (bytes.length === 4) return { bytes, family: 'ipv4', mappedIpv4: undefined };
+  const mappedIpv4 = isMapped(bytes) ? bytes.subarray(12).join('.') : undefined;
+  return { bytes, family: 'ipv6', mappedIpv4 };
 }
 
 /** The address that a peer has, without its zone; undefined for a peer on a Unix socket. */

@@ -8,7 +8,7 @@
  * There is one way in ({@link Roster.admit}) and one way out ({@link Roster.leave}), whoever it is
  * that comes or goes: what is counted on the one is taken back on the other.
  */
-import { type IpAddress, PoolError, type Socket } from '@sock/core';
+import { PoolError, type Socket } from '@sock/core';
 import { type TimerClock, Waiters } from '@sock/reconnect';
 import { Admission } from './admission.js';
 import { BufferStore, type Buffers } from './buffer-store.js';
@@ -21,9 +21,10 @@ import {
   tellAdded,
   tellRejected,
   tellRemoved,
+  tellTurnedAway,
 } from './diagnostics.js';
 import { Entry } from './entry.js';
-import { ipOf } from './network-key.js';
+import { ipOf, type PeerAddress, peerAddress } from './network-key.js';
 import type { CheckedPoolOptions } from './pool-options.js';
 import { Tally } from './pool-stats.js';
 import { notWhenClosed, type PooledSocket, whenClosed } from './pooled-socket.js';
@@ -106,6 +107,18 @@ export class Roster<Data, S extends PooledSocket = Socket> {
     return null;
   }
 
+  /**
+   * Whether who comes from there would be admitted, asked by the addon before there is a socket. It
+   * counts those whom it turns away; the others are counted once they are {@link admit}ted.
+   */
+  readonly guard = (address: Uint8Array): boolean => {
+    const reason = this.admission.turnAway(peerAddress(address));
+    if (reason === null) return true;
+    this.tally.reject(reason);
+    tellTurnedAway(address, this.#holdings.size, reason);
+    return false;
+  };
+
   /** Takes in what was connected from here, for which there is a place: limits are for guests. */
   enter(socket: S): Connection<Data, S> {
     return this.#enter(socket, socket.remoteAddress, undefined, false);
@@ -144,7 +157,7 @@ export class Roster<Data, S extends PooledSocket = Socket> {
   }
 
   /** The addresses of those that are counted. */
-  *ips(): Iterable<IpAddress | undefined> {
+  *ips(): Iterable<PeerAddress | undefined> {
     for (const { entry } of this.#holdings.values()) if (entry.isCounted) yield entry.ip;
   }
 
@@ -215,7 +228,7 @@ export class Roster<Data, S extends PooledSocket = Socket> {
   #enter(
     socket: S,
     remoteAddress: string | undefined,
-    ip: IpAddress | undefined,
+    ip: PeerAddress | undefined,
     isCounted: boolean,
   ): Connection<Data, S> {
     const entry = new Entry<S>(this.#owner, socket, remoteAddress, ip, isCounted);

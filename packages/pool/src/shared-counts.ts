@@ -137,6 +137,10 @@ export class SharedCounts implements NetworkCounts {
     return this.#sum(this.#placeOf(key));
   }
 
+  hasRoom(key: string): boolean {
+    return this.get(key) < this.max;
+  }
+
   add(key: string): boolean {
     const place = this.#placeOf(key);
     const { max } = this;

@@ -177,7 +177,7 @@ export class SocketPool<Data = unknown, S extends PooledSocket = Socket>
    */
   cleanup(idle: number): number {
     const idleMs = checkTime('idle', idle, 0);
-    return this.#roster.sweep(idleMs === 0 ? Number.NEGATIVE_INFINITY : idleMs);
+    return this.#roster.sweep(idleMs === 0 ? -1 : idleMs);
   }
 
   /**
@@ -284,7 +284,7 @@ export class SocketPool<Data = unknown, S extends PooledSocket = Socket>
   acceptAllowed(ip?: string): boolean {
     const { stop, isFull, admission } = this.#roster;
     const address = ip === undefined ? undefined : checkIp('ip', ip);
-    return !stop.aborted && !isFull && admission.wouldAdmit(address);
+    return !stop.aborted && !isFull && admission.refusalOf(address) === null;
   }
 
   /**

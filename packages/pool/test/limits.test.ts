@@ -1,5 +1,7 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { cidrMatch, connect, type ListeningSocket, listen, RateLimiter, Socket } from '@sock/core';
-import { IpTracker, type PooledSocket, SocketPool } from '@sock/pool';
+import { readCounters } from '@sock/native';
+import { IpTracker, type PooledSocket, type PoolRejectEvent, SocketPool } from '@sock/pool';
 import { chooseSeed, failureOf, runScript, thrownBy, until, useCleanup } from '@sock/testing';
 import * as fc from 'fast-check';
 
@@ -26,6 +28,14 @@ function server(): ListeningSocket {
 
 async function dial(listener: ListeningSocket): Promise<Socket> {
   return cleanup.add(await connect({ host: '127.0.0.1', port: listener.localPort as number }));
+}
+
+/** How somebody who is turned away hears of it: at once, or with the first receive. */
+async function refusalOf(listener: ListeningSocket, host = '127.0.0.1'): Promise<Error> {
+  const port = listener.localPort as number;
+  const client =
+    listener.family === 'unix' ? { path: listener.localAddress as string } : { host, port };
+  return await failureOf(connect(client).then((socket) => cleanup.add(socket).recv()));
 }
 
 describe('an IP tracker', () => {
@@ -298,10 +308,8 @@ describe('a pool that accepts', () => {
     const { socket } = await accepted;
     expect(socket.remoteAddress).toBe('127.0.0.1');
     const next = pool.acceptLimited(listener);
-    const refused = await Promise.all(Array.from({ length: 150 }, () => dial(listener)));
-    for (const one of refused) {
-      expect(await failureOf(one.recv())).toMatchObject({ name: 'SocketClosedError' });
-    }
+    const refused = await Promise.all(Array.from({ length: 150 }, () => refusalOf(listener)));
+    for (const error of refused) expect(error).toMatchObject({ code: 'ECONNRESET' });
     expect(pool.stats.rejected['per-ip']).toBe(150);
     client.close();
     socket.close();
@@ -373,6 +381,112 @@ describe('a pool that accepts', () => {
   });
 });
 
+describe('a pool that turns somebody away', () => {
+  /** What a channel tells, from now to the end of the test. */
+  function hear<T>(name: string): T[] {
+    const told: T[] = [];
+    const listener = (message: unknown) => void told.push(message as T);
+    subscribe(name, listener);
+    cleanup.add({ close: () => unsubscribe(name, listener) });
+    return told;
+  }
+
+  it('makes no socket of it, counts it, and tells of it, however it accepts', async () => {
+    const pool = makePool();
+    const listener = server();
+    pool.deny = ['127.0.0.0/8'];
+    const accepted = hear('sock:core:accept');
+    const told = hear<PoolRejectEvent>('sock:pool:reject');
+    const { accepts, accept_rejects: rejects, closes } = readCounters();
+    const refused = Array.from({ length: 4 }, () => dial(listener));
+    await Promise.allSettled(refused);
+    expect(pool.tryAcceptLimited(listener)).toBeNull();
+    await until(5_000, () => pool.stats.rejected.denied === 4);
+    const waiting = failureOf(pool.acceptLimited(listener));
+    await refusalOf(listener);
+    expect(thrownBy(() => pool.acceptLimitedSync(makeServerWithGuest(), { timeout: 30 }))).toEqual(
+      expect.objectContaining({ code: 'ERR_SOCK_TIMEOUT' }),
+    );
+    await until(5_000, () => told.length === 6);
+    expect(accepted).toEqual([]);
+    expect(told[0]).toEqual({
+      time: expect.any(Number),
+      remoteAddress: '127.0.0.1',
+      count: 0,
+      reason: 'denied',
+    });
+    const after = readCounters();
+    expect([after.accepts - accepts, after.accept_rejects - rejects]).toEqual([6, 6]);
+    expect(after.closes - closes).toBeGreaterThanOrEqual(6);
+    pool.close();
+    await waiting;
+  });
+
+  /** Somebody waits there already. */
+  function makeServerWithGuest(): ListeningSocket {
+    const listener = server();
+    const client = cleanup.add(new Socket({ family: 'ipv4' }));
+    client.connectToSync([
+      { address: '127.0.0.1', family: 'ipv4', port: listener.localPort as number },
+    ]);
+    return listener;
+  }
+
+  it('leaves alone who comes for another that accepts there', async () => {
+    const pool = makePool();
+    pool.deny = ['127.0.0.0/8'];
+    const listener = server();
+    const abort = new AbortController();
+    const waiting = failureOf(pool.acceptLimited(listener, { signal: abort.signal }));
+    await refusalOf(listener);
+    const behind = listener.accept();
+    await refusalOf(listener);
+    abort.abort();
+    await waiting;
+    await dial(listener);
+    expect(cleanup.add(await behind).remoteAddress).toBe('127.0.0.1');
+    expect(pool.stats.rejected.denied).toBe(2);
+  });
+
+  it('goes by the address that the kernel has, of every family', async () => {
+    const pool = makePool();
+    const dual = cleanup.add(listen({ host: '::', port: 0 }));
+    const port = dual.localPort as number;
+    pool.deny = ['127.0.0.0/8'];
+    const waiting = pool.acceptLimited(dual);
+    await refusalOf(dual);
+    expect(pool.stats.rejected.denied).toBe(1);
+    cleanup.add(await connect({ host: '::1', port }));
+    expect((await waiting).socket.remoteAddress).toBe('::1');
+    pool.setMaxPerIp(1);
+    const next = pool.acceptLimited(dual);
+    await refusalOf(dual, '::1');
+    expect([pool.stats.rejected['per-ip'], pool.ipCount('::1')]).toEqual([1, 1]);
+    pool.cleanup(0);
+    pool.allow = ['::1/128'];
+    cleanup.add(await connect({ host: '::1', port }));
+    await next;
+    const unix = cleanup.add(listen({ path: `@sock-pool-${process.pid}` }));
+    const last = failureOf(pool.acceptLimited(unix));
+    await refusalOf(unix);
+    expect(pool.stats.rejected.denied).toBe(2);
+    pool.close();
+    await last;
+  });
+
+  it('survives a subscriber that closes the listener', async () => {
+    const pool = makePool();
+    pool.deny = ['127.0.0.0/8'];
+    const listener = server();
+    const close = () => listener.close();
+    subscribe('sock:pool:reject', close);
+    cleanup.add({ close: () => unsubscribe('sock:pool:reject', close) });
+    const waiting = failureOf(pool.acceptLimited(listener));
+    await Promise.all(Array.from({ length: 5 }, () => refusalOf(listener)));
+    expect(await waiting).toMatchObject({ code: 'ERR_SOCK_CLOSED' });
+  });
+});
+
 describe('a pool under a flood', () => {
   it('lets timers run, and loses no place, while 600 are turned away', async () => {
     const pool = makePool({ maxConnections: 5 });
@@ -388,9 +502,8 @@ describe('a pool under a flood', () => {
       await Promise.all(Array.from({ length: 5 }, () => dial(listener)));
       await until(5_000, () => pool.count === 5);
       pool.deny = ['127.0.0.0/8'];
-      const turnedAway = Array.from({ length: 200 }, () => dial(listener));
       pool.resize(6);
-      for (const one of await Promise.all(turnedAway)) await failureOf(one.recv());
+      await Promise.all(Array.from({ length: 200 }, () => refusalOf(listener)));
       expect(pool.stats.rejected.denied).toBe(200 * (wave + 1));
       pool.deny = [];
       pool.resize(5);
