@@ -13,6 +13,8 @@ export interface ConnectTlsOptions extends ConnectOptions {
    * `host`; needed with a `path` unless the context verifies nothing.
    */
   hostname?: string | undefined;
+  /** The session of an earlier connection to go on with, as in {@link TlsSocketOptions}. */
+  session?: Uint8Array | undefined;
 }
 
 /**
@@ -20,7 +22,7 @@ export interface ConnectTlsOptions extends ConnectOptions {
  * resolves when the handshake is done and the server's certificate was verified.
  *
  * @param options Those of `connect`, of which `timeout` covers the handshake too (ms; default
- * `connectTimeout` of `Socket.getDefaultTimeouts()`, 30,000), `context` and `hostname`.
+ * `connectTimeout` of `Socket.getDefaultTimeouts()`, 30,000), `context`, `hostname` and `session`.
  *
  * Rejects as `connect` and {@link TlsSocket.handshake} do; no socket is left behind then.
  * @throws TypeError, RangeError when an option is wrong.
@@ -32,7 +34,7 @@ export interface ConnectTlsOptions extends ConnectOptions {
  */
 export async function connectTls(options: ConnectTlsOptions): Promise<TlsSocket> {
   if (options === undefined) throw invalidType('options', 'an object', options);
-  const { context: given, hostname, ...rest } = options;
+  const { context: given, hostname, session, ...rest } = options;
   const { connectTimeout } = Socket.getDefaultTimeouts();
   const timeoutMs = checkTimeout(rest.timeout ?? connectTimeout, 'options.timeout');
   const context =
@@ -42,7 +44,7 @@ export async function connectTls(options: ConnectTlsOptions): Promise<TlsSocket>
   const countdown = new Countdown(timeoutMs);
   const socket = await connect({ ...rest, timeout: timeoutMs });
   try {
-    const tls = TlsSocket.enable(socket, context, { hostname: name });
+    const tls = TlsSocket.enable(socket, context, { hostname: name, session });
     const { leftMs } = countdown;
     if (leftMs <= 0) throw new TimeoutError('connectTls', timeoutMs);
     await tls.handshake({ timeout: leftMs, signal: rest.signal });
