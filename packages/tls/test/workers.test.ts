@@ -2,7 +2,7 @@
 import { runScript } from '@sock/testing';
 import { goodSetting } from './support.js';
 
-/** Echoes over TLS to whoever comes, with a context of its own that is a twin of what it is given. */
+/** Echoes over TLS to whoever comes, with a twin of the context that is shared with it. */
 const server = `
   const { parentPort, workerData } = require('node:worker_threads');
   const { listenTls, TlsContext } = require('@sock/tls');
