@@ -1,6 +1,8 @@
 import { channel } from 'node:diagnostics_channel';
+import { connect } from '@sock/core';
 import { LogLevel, log } from '@sock/metrics';
 import { runScript } from '@sock/testing';
+import { pino } from 'pino';
 
 afterEach(() => {
   log.setCallback(null);
@@ -69,15 +71,19 @@ describe('the log', () => {
     }
   });
 
-  it('gives the component as a field to a logger of the shape of pino', () => {
-    const fatal = jest.fn();
-    const info = jest.fn();
-    const rest = { trace() {}, debug() {}, warn() {}, error() {}, child() {} };
-    log.setCallback({ ...rest, info, fatal });
-    log.emit(LogLevel.Info, 'core', 'up');
+  it('takes a logger of pino as it is, and gives it the component as a field', async () => {
+    const lines: unknown[] = [];
+    const write = (line: string) => lines.push(JSON.parse(line));
+    log.setCallback(pino({ level: 'debug', base: null, timestamp: false }, { write }));
+    for (const level of Object.values(LogLevel)) log.emit(level, 'core', 'took %d ms', 7);
     log.emit(LogLevel.Fatal, null, 'over');
-    expect(info.mock.calls).toEqual([[{ component: 'core' }, 'up']]);
-    expect(fatal.mock.calls).toEqual([[{}, 'over']]);
+    await connect({ path: '@sock-nobody' }).catch(() => {});
+    expect(lines).toEqual([
+      // What pino itself drops, `trace`, is missing.
+      ...[20, 30, 40, 50, 60].map((level) => ({ level, component: 'core', msg: 'took 7 ms' })),
+      { level: 60, msg: 'over' },
+      { level: 30, component: 'core', msg: expect.stringMatching(/attempt .* ECONNREFUSED/) },
+    ]);
   });
 
   it('survives a callback that throws, and warns of it once', () => {
@@ -92,6 +98,20 @@ describe('the log', () => {
     const { calls } = warning.mock;
     warning.mockRestore();
     expect(calls).toEqual([[expect.stringContaining('disk full'), { code: 'ERR_SOCK_LOG_SINK' }]]);
+  });
+
+  it('lets no operation fail because its sink does', async () => {
+    const warning = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    try {
+      log.setCallback(() => {
+        throw new Error('disk full');
+      });
+      const failed = connect({ path: '@sock-nobody' });
+      await expect(failed).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+      expect(warning).toHaveBeenCalledTimes(1);
+    } finally {
+      warning.mockRestore();
+    }
   });
 
   it('drops what a callback logs itself', () => {

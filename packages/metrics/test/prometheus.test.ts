@@ -8,6 +8,14 @@ import { durations, Metric, metrics, TcpSampler } from '@sock/metrics';
 import { collectSockMetrics } from '@sock/metrics/prometheus';
 import { describeWithPeers, launch, until, useCleanup, useFolder } from '@sock/testing';
 import { type OpenMetricsContentType, Registry } from 'prom-client';
+import {
+  createCompilerHost,
+  createProgram,
+  flattenDiagnosticMessageText,
+  getPreEmitDiagnostics,
+  ModuleKind,
+  ModuleResolutionKind,
+} from 'typescript';
 
 const cleanup = useCleanup();
 afterEach(() => durations.stop());
@@ -215,5 +223,54 @@ scrape_configs:
     expect(named.length).toBeGreaterThan(10);
     const known = (name: string) => exported.includes(name.replace(/_(bucket|count|sum)$/, ''));
     expect(named.filter((name) => !known(name))).toEqual([]);
+  });
+});
+
+describe('the dashboard for Grafana', () => {
+  /** As values of the types that Grafana publishes: what TypeScript has against each. */
+  function complaintsAbout(...dashboards: readonly string[]): string[] {
+    // JSON has the values of enums, and no methods; a query is one for Prometheus.
+    const types = `
+      import type { Dashboard, Panel } from '@grafana/grafana-foundation-sdk/dashboard';
+      import type { Dataquery } from '@grafana/grafana-foundation-sdk/prometheus';
+      import type { Options } from '@grafana/grafana-foundation-sdk/timeseries';
+      type Query = Pick<Dataquery, Exclude<keyof Dataquery, '_implementsDataqueryVariant'>>;
+      type Part<T> = T extends object ? { [K in keyof T]?: Part<T[K]> } : T;
+      type Json<T> = T extends string ? \`\${T}\`
+        : T extends { _implementsDataqueryVariant: unknown } ? Json<Query>
+        : T extends Panel
+          ? { [K in keyof T]: K extends 'options' ? Part<Json<Options>> : Json<T[K]> }
+        : T extends object ? { [K in keyof T]: Json<T[K]> } : T;`;
+    const texts = new Map(
+      dashboards.map((dashboard, index) => [
+        join(__dirname, `dashboard-${index}.ts`),
+        `${types}\nexport const dashboard: Json<Dashboard> = ${dashboard};`,
+      ]),
+    );
+    const options = {
+      ...{ strict: true, noEmit: true, skipLibCheck: true, types: [], lib: ['lib.es2022.d.ts'] },
+      ...{ module: ModuleKind.Node16, moduleResolution: ModuleResolutionKind.Node16 },
+    };
+    const host = createCompilerHost(options);
+    const { readFile, fileExists } = host;
+    host.readFile = (name) => texts.get(name) ?? readFile(name);
+    host.fileExists = (name) => texts.has(name) || fileExists(name);
+    const program = createProgram([...texts.keys()], options, host);
+    return [...texts.keys()].map((name) =>
+      getPreEmitDiagnostics(program, program.getSourceFile(name))
+        .map(({ messageText }) => flattenDiagnosticMessageText(messageText, '\n'))
+        .join('\n'),
+    );
+  }
+
+  it('has the shape that Grafana gives dashboards', () => {
+    const dashboard = readFileSync(join(monitoring, 'sock.dashboard.json'), 'utf8');
+    const wrong = dashboard
+      .replace('"timeseries"', '7')
+      .replace('"placement": "bottom"', '"placement": "below"')
+      .replace('"expr"', '"query"');
+    const [right, complaints] = complaintsAbout(dashboard, wrong);
+    expect(right).toBe('');
+    for (const place of [/'number'/, /"below"/, /'"query"'/]) expect(complaints).toMatch(place);
   });
 });
