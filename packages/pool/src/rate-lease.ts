@@ -25,6 +25,8 @@ const delayMaxMs = 2 ** 31 - 1;
 
 export class RateLease {
   tokens = 0;
+  /** Whether the store has answered since it is there: before, no token here says nothing. */
+  isKnown = false;
   readonly #calls: StoreCalls;
   readonly #clock: TimerClock;
   readonly #timeoutMs: number;
@@ -91,6 +93,7 @@ export class RateLease {
         if (!isLate) this.#isAsking = false;
         const granted = this.#granted(asked, answer);
         this.#noteWindow(answer);
+        if (!isLate) this.isKnown = true;
         if (isLate || this.#isClosed) this.#giveBack(asked);
         else this.#accept(asked, granted, answer);
       },

@@ -177,7 +177,7 @@ export class SocketPool<Data = unknown, S extends PooledSocket = Socket>
    */
   cleanup(idle: number): number {
     const idleMs = checkTime('idle', idle, 0);
-    return this.#roster.sweep(idleMs === 0 ? -1 : idleMs);
+    return this.#roster.sweep(idleMs === 0 ? Number.NEGATIVE_INFINITY : idleMs);
   }
 
   /**

@@ -51,6 +51,7 @@ export class StoreLimits {
       this.#counts.renew();
     };
     this.#calls.onDown = () => {
+      this.#rate.isKnown = false;
       this.#epochs.forget();
       this.#counts.abandon();
     };
@@ -74,12 +75,12 @@ export class StoreLimits {
 
   /** A token, or none; null: the rate is not the store's to limit, or not now. */
   takeToken(): boolean | null {
-    return this.#leasesRate && this.isUp ? this.#rate.take() : null;
+    return this.#isRateShared ? this.#rate.take() : null;
   }
 
   /** As {@link takeToken} would find, taking nothing; where there is none, more are asked for. */
   hasToken(): boolean | null {
-    if (!this.#leasesRate || !this.isUp) return null;
+    if (!this.#isRateShared) return null;
     if (this.#rate.tokens === 0) this.#rate.renew();
     return this.#rate.tokens > 0;
   }
@@ -98,6 +99,10 @@ export class StoreLimits {
 
   leave(network: string): void {
     this.#counts.subtract(network);
+  }
+
+  get #isRateShared(): boolean {
+    return this.#leasesRate && this.isUp && this.#rate.isKnown;
   }
 
   /** Whether there is room for one more of a network; where there is none, the store is asked. */

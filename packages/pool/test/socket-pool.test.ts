@@ -126,6 +126,24 @@ describe('a socket pool', () => {
     expect([pool.count, pool.stats.removed.idle, clock.pending]).toEqual([0, 2, 0]);
   });
 
+  it('closes all of them where it is told to, however busy they are', async () => {
+    let nowMs = 0;
+    const clock = {
+      ...new FakeClock(),
+      now: () => (nowMs += 10),
+      setTimeout() {},
+      clearTimeout() {},
+    };
+    const pool = cleanup.add(new SocketPool({ maxConnections: 3, clock }));
+    for (let at = 0; at < 3; at++) {
+      const [socket, peer] = Socket.pair();
+      cleanup.add(peer);
+      pool.add(socket);
+      await socket.sendAll('a sign of life');
+    }
+    expect([pool.cleanup(0), pool.count]).toEqual([3, 0]);
+  });
+
   it('drains: waits for those that are there, and takes nobody', async () => {
     const pool = makePool();
     const { connection } = enter(pool);
