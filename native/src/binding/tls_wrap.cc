@@ -4,7 +4,6 @@
 #include <cerrno>
 #include <cstring>
 #include <ctime>
-#include <limits>
 #include <optional>
 
 #include "binding/args.h"
@@ -309,15 +308,13 @@ napi_value js_ocsp_status(napi_env env, napi_callback_info info) {
 }
 
 // tlsOcspLeft(response) -> for how many seconds it may still be shown, below 0 when it is past
-// that, Infinity when it does not say; undefined for what is no response, or one that failed.
+// that; undefined for what is no response, or one that failed.
 napi_value js_ocsp_left(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
-  const std::optional<tls::OcspTimes> times = tls::times_of(to_text(args.bytes(0)));
-  if (!times.has_value()) return nullptr;
-  double left = std::numeric_limits<double>::infinity();
-  if (times->until.has_value()) left = static_cast<double>(*times->until - std::time(nullptr));
+  const std::optional<int64_t> end = tls::end_of(to_text(args.bytes(0)));
+  if (!end.has_value()) return nullptr;
   napi_value result = nullptr;
-  napi_create_double(env, left, &result);
+  napi_create_double(env, static_cast<double>(*end - std::time(nullptr)), &result);
   return result;
 }
 

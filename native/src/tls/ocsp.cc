@@ -63,7 +63,7 @@ std::optional<int64_t> to_seconds(const ASN1_GENERALIZEDTIME* time) {
 
 }  // namespace
 
-std::optional<OcspTimes> times_of(const std::string& der) {
+std::optional<int64_t> end_of(const std::string& der) {
   const ErrorScope errors;
   const BasicPtr basic = read_response(der);
   OCSP_SINGLERESP* first = basic == nullptr ? nullptr : OCSP_resp_get0(basic.get(), 0);
@@ -71,9 +71,10 @@ std::optional<OcspTimes> times_of(const std::string& der) {
   ASN1_GENERALIZEDTIME* from = nullptr;
   ASN1_GENERALIZEDTIME* until = nullptr;
   OCSP_single_get0_status(first, nullptr, nullptr, &from, &until);
+  const std::optional<int64_t> named = to_seconds(until);
   const std::optional<int64_t> begin = to_seconds(from);
-  if (!begin.has_value()) return std::nullopt;
-  return OcspTimes{*begin, to_seconds(until)};
+  if (named.has_value() || !begin.has_value()) return named;
+  return *begin + kAgeMaxS;
 }
 
 OcspStatus check_response(const std::string& der, STACK_OF(X509) * chain, X509_STORE* trusted) {

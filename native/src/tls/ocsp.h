@@ -18,14 +18,10 @@ enum class OcspStatus : int32_t {
   kInvalid,  // not a response that says anything of this certificate now
 };
 
-// From when until when a response may be shown, in seconds since 1970; no `until`: it does not say.
-struct OcspTimes {
-  int64_t from = 0;
-  std::optional<int64_t> until;
-};
-
-// Of the first certificate that it is about. Nothing when it is no response, or one that failed.
-std::optional<OcspTimes> times_of(const std::string& der);
+// Until when a response may be shown, in seconds since 1970: its own end, or, where it names none,
+// that of the time for which it is taken. Of the first certificate that it is about; nothing when
+// it is no response, or one that failed.
+std::optional<int64_t> end_of(const std::string& der);
 
 // Checks a response in full: its signature, the right of whoever made it, its times, and that it is
 // about this certificate. `chain` begins with the certificate and its issuer.

@@ -327,10 +327,10 @@ export class TlsContext {
 
   /**
    * For servers: has a callback fetch that response, for each certificate when a handshake first
-   * needs it, which waits for it. It is shown for half of the time until its end, an hour at most,
-   * and then asked for again. Where the callback fails, or has none, it is asked again after 10
-   * seconds; the one before is shown meanwhile, while it holds, else that of
-   * {@link setOcspResponse}. `sock:tls:log` hears of failures.
+   * needs it, which waits for it. It is shown for half of the time until its end (a day where it
+   * names none), an hour at most, and then asked for again. Where the callback fails, or has none,
+   * or one that has ended, it is asked again after 10 seconds; the one before is shown meanwhile,
+   * while it holds, else that of {@link setOcspResponse}. `sock:tls:log` hears of failures.
    *
    * @param callback Null: nothing is asked for any more.
    */

@@ -40,6 +40,22 @@ const keptMostMs = 3_600_000;
 /** A responder that fails is not asked by every handshake. */
 const retryMs = 10_000;
 
+/** What tells the time. */
+export interface OcspClock {
+  /** Milliseconds, monotonic. */
+  now(): number;
+  /**
+   * For how many seconds a response may still be shown, 0 and below when it is past that; undefined
+   * for what is no response.
+   */
+  leftS(response: Uint8Array): number | undefined;
+}
+
+const systemClock: OcspClock = {
+  now: monotonicMs,
+  leftS: (response) => binding.tlsOcspLeft(response),
+};
+
 interface Kept {
   readonly response: Uint8Array | null;
   readonly untilMs: number;
@@ -48,17 +64,19 @@ interface Kept {
 /** The responses of a callback: each asked for once, by whichever handshake needs it first. */
 export class OcspSource {
   private readonly callback: OcspCallback;
+  private readonly clock: OcspClock;
   private readonly kept = new Map<string, Kept>();
   private readonly asked = new Map<string, Promise<Uint8Array | null>>();
 
-  constructor(callback: OcspCallback) {
+  constructor(callback: OcspCallback, clock = systemClock) {
     this.callback = callback;
+    this.clock = clock;
   }
 
   /** @param name That of a certificate; empty: the one for every name. */
   get(name: string): Uint8Array | null | Promise<Uint8Array | null> {
     const found = this.kept.get(name);
-    if (found !== undefined && monotonicMs() < found.untilMs) return found.response;
+    if (found !== undefined && this.clock.now() < found.untilMs) return found.response;
     const asked = this.asked.get(name);
     if (asked !== undefined) return asked;
     let answer: ReturnType<OcspCallback>;
@@ -83,14 +101,17 @@ export class OcspSource {
     if (!(response instanceof Uint8Array) || response.length > ocspResponseMax) {
       return this.keepNothing(name, new TypeError('a callback gave no OCSP response'));
     }
-    const leftS = binding.tlsOcspLeft(response);
+    const leftS = this.clock.leftS(response);
     if (leftS === undefined) {
       return this.keepNothing(name, new TypeError('a callback gave what is no OCSP response'));
     }
+    // Clients refuse a server that shows one, but not one that shows none.
+    if (leftS <= 0) {
+      return this.keepNothing(name, new Error('a callback gave an OCSP response that has ended'));
+    }
     // Half of what is left: clients' clocks differ, and a responder may be away for a while.
-    const keptMs = Math.min(Math.max((leftS * 1_000) / 2, retryMs), keptMostMs);
-    const untilMs = monotonicMs() + keptMs;
-    this.kept.set(name, { response, untilMs });
+    const keptMs = Math.min(Math.max(leftS * 500, retryMs), leftS * 1_000, keptMostMs);
+    this.kept.set(name, { response, untilMs: this.clock.now() + keptMs });
     return response;
   }
 
@@ -104,9 +125,10 @@ export class OcspSource {
       );
     }
     const before = this.kept.get(name)?.response ?? null;
-    const leftS = before === null ? 0 : (binding.tlsOcspLeft(before) ?? 0);
+    const leftS = before === null ? 0 : (this.clock.leftS(before) ?? 0);
     const response = leftS > 0 ? before : null;
-    this.kept.set(name, { response, untilMs: monotonicMs() + retryMs });
+    const keptMs = response === null ? retryMs : Math.min(retryMs, leftS * 1_000);
+    this.kept.set(name, { response, untilMs: this.clock.now() + keptMs });
     return response;
   }
 }
