@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <map>
+#include <tuple>
 
 #include "tls_certificates.h"
 
@@ -50,16 +51,35 @@ tls::Identity make_identity(const char* curve) {
   return {"", pem_of(made.certificate.get()), pem_of(made.key.get()), "", ""};
 }
 
-std::shared_ptr<const tls::Context> make_context(tls::Role role, int version, const char* curve) {
+// A context is for any number of connections.
+std::shared_ptr<const tls::Context> context_for(tls::Role role, int version, const char* curve,
+                                                bool is_curious) {
   static std::map<std::string, tls::Identity> identities;
+  static std::map<std::tuple<tls::Role, int, std::string, bool>,
+                  std::shared_ptr<const tls::Context>>
+      contexts;
+  auto& context = contexts[{role, version, curve, is_curious}];
+  if (context != nullptr) return context;
   tls::Identity& identity = identities[curve];
   if (identity.key.empty()) identity = make_identity(curve);
   tls::Settings settings;
   settings.role = role;
   settings.version_min = settings.version_max = version;
-  if (role == tls::Role::kServer) settings.identities.push_back(identity);
+  if (role == tls::Role::kServer) {
+    settings.identities.push_back(identity);
+    settings.asks_protocol = settings.asks_staple = is_curious;
+  } else if (is_curious) {
+    settings.authorities.push_back(identity.chain);
+    settings.verify_mode = SSL_VERIFY_PEER;
+    settings.requests_status = true;
+    settings.protocols =
+        "\x02"
+        "h2"
+        "\x04"
+        "echo";
+  }
   tls::Refusal refusal;
-  auto context = tls::Context::create(settings, refusal);
+  context = tls::Context::create(settings, refusal);
   REQUIRE_MESSAGE(context != nullptr, refusal.reason);
   return context;
 }
@@ -77,10 +97,10 @@ void Line::cut() {
   ended = true;
 }
 
-TlsPair::TlsPair(int version, const char* curve)
-    : server(tls::Engine::create(make_context(tls::Role::kServer, version, curve),
+TlsPair::TlsPair(int version, const char* curve, bool is_curious)
+    : server(tls::Engine::create(context_for(tls::Role::kServer, version, curve, is_curious),
                                  std::make_unique<MemoryTransport>(to_server, to_client))),
-      client(tls::Engine::create(make_context(tls::Role::kClient, version, curve),
+      client(tls::Engine::create(context_for(tls::Role::kClient, version, curve, is_curious),
                                  std::make_unique<MemoryTransport>(to_client, to_server))) {
   REQUIRE(server != nullptr);
   REQUIRE(client != nullptr);

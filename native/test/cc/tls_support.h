@@ -23,9 +23,11 @@ struct Line {
   void cut();
 };
 
-// A server with a certificate for `localhost`, and a client that takes any.
+// A server with a certificate for `localhost`, and a client that takes any. Curious ones ask more:
+// the server its user for a protocol and a response (OCSP), the client the server for both.
 struct TlsPair {
-  explicit TlsPair(int version = TLS1_3_VERSION, const char* curve = "P-256");
+  explicit TlsPair(int version = TLS1_3_VERSION, const char* curve = "P-256",
+                   bool is_curious = false);
 
   // One step of each, as far as bytes have arrived. Whether both are done.
   bool step();
