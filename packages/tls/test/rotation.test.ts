@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { failureOf, thrownBy, until, useCleanup, useFolder } from '@sock/testing';
-import type { Issued } from '@sock/testing/authority';
+import { Authority, type Issued } from '@sock/testing/authority';
 import {
   connectTls,
   listenTls,
@@ -163,14 +163,30 @@ describe('files of a context', () => {
 
 describe('a listener under load', () => {
   const { add: closing } = useCleanup();
+  const requests = 2_000;
+  const requestsEachSecond = 1_000;
+  const requestsEachVisit = 25;
+
+  /** Waits until a request is due; one that is late goes at once. */
+  function pacer(): (request: number) => Promise<void> {
+    const startMs = performance.now();
+    return async (request) => {
+      const leftMs = startMs + (request * 1_000) / requestsEachSecond - performance.now();
+      if (leftMs > 0) await new Promise((resolve) => setTimeout(resolve, leftMs));
+    };
+  }
 
   it('loses no connection and no request while everything is replaced', async () => {
     const { authority } = await goodSetting();
-    const identities = await Promise.all([1, 2, 3].map(() => authority.issue()));
-    const lists = [await authority.revocations(), await authority.revocations()];
-    const [first] = identities as [Issued];
+    const other = await Authority.create('another root');
+    const identities = await Promise.all([1, 2, 3, 4].map(() => authority.issue()));
+    const [first, second, third, stranger] = identities as [Issued, Issued, Issued, Issued];
+    const lists = [
+      await authority.revocations(),
+      await authority.revocations({ revoked: [stranger] }),
+    ];
     const context = TlsContext.server({ ...first, ca: authority.cert });
-    context.setVerifyMode(TlsVerifyMode.Peer);
+    context.setVerifyMode(TlsVerifyMode.FailIfNoPeerCert);
     const errors: unknown[] = [];
     const onError = (error: unknown): void => void errors.push(error);
     const listener = closing(listenTls({ host: '127.0.0.1', context, onError }));
@@ -180,29 +196,45 @@ describe('a listener under load', () => {
     const target = { host: 'localhost', port: listener.localPort, context: client };
     const old = closing(await connectTls(target));
 
-    let asked = 0;
+    const due = pacer();
+    const seen = new Set<string | undefined>();
+    let taken = 0;
+    let answered = 0;
     const visit = async (): Promise<void> => {
-      while (asked < 600) {
+      while (taken < requests) {
         const socket = await connectTls(target);
-        for (let count = 0; count < 5; count++, asked++) await ask(socket);
+        seen.add(socket.peerCertificate?.serialNumber);
+        for (let count = 0; count < requestsEachVisit && taken < requests; count++) {
+          await due(taken++);
+          await ask(socket);
+          answered++;
+        }
         await socket.end();
       }
     };
-    const visits = [1, 2, 3, 4].map(visit);
+    const visits = Promise.all(Array.from({ length: 12 }, visit));
     let rounds = 0;
-    while (asked < 600) {
-      const { cert, key } = identities[rounds++ % identities.length] as Issued;
-      context.loadCertificate(cert, key);
-      context.addCertificate('localhost', rounds % 2 === 0 ? { cert, key } : null);
-      context.loadCa(authority.cert);
+    for (; answered < requests; rounds++) {
+      const forAll = [first, second, third][rounds % 3] as Issued;
+      const forName = [third, first, second][rounds % 3] as Issued;
+      context.loadCertificate(forAll.cert, forAll.key);
+      context.addCertificate('localhost', rounds % 2 === 0 ? forName : null);
+      context.loadCa(rounds % 2 === 0 ? [authority.cert, other.cert] : authority.cert);
       context.refreshCrl(lists[rounds % 2] as string);
       context.enableSessionTickets(randomBytes(80));
-      const before = asked;
-      await until(30_000, () => asked > before + 10);
+      const enough = Math.min(answered + 40, requests);
+      await Promise.race([visits, until(30_000, () => answered >= enough)]);
     }
-    await Promise.all(visits);
-    await ask(old);
-    expect(errors).toEqual([]);
+    await visits;
+    expect({ errors, answered }).toEqual({ errors: [], answered: requests });
     expect(rounds).toBeGreaterThan(10);
+    expect(seen.size).toBe(3);
+
+    // Nobody new is trusted any more; who is there stays.
+    context.loadCa(other.cert);
+    const refused = closing(await connectTls(target));
+    expect(await failureOf(refused.recv())).toMatchObject({ alert: 'unknown_ca' });
+    await ask(old);
+    expect(old.peerCertificate?.toString()).toBe(first.cert);
   });
 });
