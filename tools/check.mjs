@@ -157,11 +157,11 @@ function sanitizedJest() {
   if (!isAbsolute(runtime)) throw new Error('the compiler has no libasan.so');
   // Not of the addon, or nothing that other tests do not do: the tools, the examples, what is
   // TypeScript alone, the same checks of streams on more backends than that of kqueue, which runs
-  // nowhere else, and the comparison with net.
+  // nowhere else, the comparison with net, and testssl.
   const others = [
     ...['/node_modules/', '<rootDir>/tools/', '<rootDir>/docs/', '<rootDir>/packages/[a-z]+/src/'],
     ...['/(core|tls)/test/conformance-(epoll|poll)\\.test\\.ts$', '/hostile-poll\\.test\\.ts$'],
-    '/beside-net\\.test\\.ts$',
+    ...['/beside-net\\.test\\.ts$', '/testssl\\.test\\.ts$'],
   ];
   return jest(['--testPathIgnorePatterns', ...others], {
     SOCK_NATIVE_PATH: join(native, folder, 'Debug', 'sock_native.node'),
