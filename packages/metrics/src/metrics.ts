@@ -1,10 +1,12 @@
 /** The counters of the addon, by name: those of the whole process, over all its threads. */
 import {
   type CounterName,
+  checkBoolean,
   checkInteger,
   checkOneOf,
   count,
   counterNames,
+  countRetransmits,
   readCounters,
 } from '@sock/native';
 
@@ -62,7 +64,7 @@ export const Metric = Object.freeze({
   TimersFired: 'timers_fired',
   /** Requests that io_uring has completed. */
   IoUringCompletions: 'io_uring_completions',
-  /** TCP segments sent again, of connections closed. */
+  /** TCP segments sent again, of connections closed while `metrics.countRetransmits` says so. */
   TcpRetransmits: 'tcp_retransmits',
 } as const satisfies Record<string, CounterName>);
 export type Metric = (typeof Metric)[keyof typeof Metric];
@@ -105,6 +107,17 @@ export const metrics = Object.freeze({
       checkOneOf('metric', metric, counterNames),
       checkInteger('by', by, 0, Number.MAX_SAFE_INTEGER),
     );
+  },
+
+  /**
+   * Whether `tcp_retransmits` counts, on this thread; it does not at first. When it does, a system
+   * call more asks of each TCP connection that is closed how many segments were sent again for it.
+   *
+   * @throws TypeError `ERR_INVALID_ARG_TYPE`: not a boolean.
+   * @see tcp(7), TCP_INFO
+   */
+  countRetransmits(on: boolean): void {
+    countRetransmits(checkBoolean('on', on));
   },
 
   /** With a dot after the family: `'dns.request_failed'`; `'unknown'` for what is no metric. */

@@ -1,6 +1,6 @@
 import { Metric, metrics } from '@sock/metrics';
 import { counterNames } from '@sock/native';
-import { runScript } from '@sock/testing';
+import { describeWithPeers, openNetwork, runScript } from '@sock/testing';
 
 describe('metrics', () => {
   it('has a name for each counter of the addon, and no other', () => {
@@ -41,7 +41,45 @@ describe('metrics', () => {
     [() => metrics.increment('nonsense' as Metric), /metric/],
     [() => metrics.increment(Metric.Accepts, -1), /by/],
     [() => metrics.increment(Metric.Accepts, 0.5), /by/],
+    [() => metrics.countRetransmits(1 as never), /on/],
   ])('refuses %s', (call, message) => {
     expect(call).toThrow(message);
+  });
+});
+
+describeWithPeers(['network namespaces'], 'the counter of what TCP has sent twice', () => {
+  it('counts only while it is switched on', async () => {
+    const { near, far, farAddresses } = await openNetwork();
+    const python = `import socket, time
+s = socket.create_server(('', 0))
+print('port', s.getsockname()[1], flush=True)
+while True: kept = s.accept()`;
+    const { ready } = await far.launch('python3', ['-c', python], { ready: /port (\d+)/ });
+    const { stdout, stderr } = await runScript(
+      `
+        const { connect } = require('@sock/core');
+        const { execFileSync } = require('node:child_process');
+        const { metrics } = require('@sock/metrics');
+        const neighbour = (...args) => {
+          // A sanitizer's runtime is for our own process.
+          const { LD_PRELOAD: _, ...env } = process.env;
+          execFileSync('ip', ['neigh', ...args, '${farAddresses[0]}', 'dev', 'veth0'], { env });
+        };
+        for (const on of [false, true]) {
+          metrics.countRetransmits(on);
+          const near = await connect({ host: '${farAddresses[0]}', port: ${ready[1]} });
+          // A hardware address that nobody has: what is sent now never arrives.
+          neighbour('replace', 'lladdr', '02:00:00:00:00:99', 'nud', 'permanent');
+          await near.sendAll(Buffer.alloc(1_000));
+          while (near.tcpInfo().totalRetransmits === 0) await new Promise(setImmediate);
+          const before = metrics.snapshot().tcp_retransmits;
+          near.close();
+          console.log(metrics.snapshot().tcp_retransmits > before);
+          neighbour('del');
+        }
+      `,
+      { namespace: near },
+    );
+    expect({ stdout, stderr }).toEqual({ stdout: 'false\ntrue\n', stderr: '' });
   });
 });
