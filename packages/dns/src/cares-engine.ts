@@ -3,7 +3,7 @@
  * hold. Its `cancel()` ends whatever the resolver does, so it is called only when nobody waits any
  * more; a single lookup that is given up goes on unheard until then.
  */
-import { promises as dns } from 'node:dns';
+import { promises as dns, type SrvRecord } from 'node:dns';
 import { binding } from '@sock/native';
 import type {
   Answer,
@@ -40,6 +40,11 @@ async function outcomeOf<T>(syscall: string, query: Promise<Answer<T>>): Promise
 function answerOf(records: readonly { address: string; ttl: number }[]): Answer<string> {
   const ttlMs = Math.min(...records.map(({ ttl }) => ttl)) * 1000;
   return { values: records.map(({ address }) => address), ttlMs };
+}
+
+/** Without the type that Node adds from version 24 on. */
+function serviceOf({ name, port, priority, weight }: SrvRecord): ServiceRecord {
+  return { name, port, priority, weight };
 }
 
 /** Of both families. One is an answer; but not for long, unless the other really is none. */
@@ -88,7 +93,9 @@ export class CaresEngine implements Engine {
   }
 
   services(name: string): Start<ServiceRecord> {
-    return this.plain('querySrv', () => this.resolver.resolveSrv(name));
+    return this.plain('querySrv', async () =>
+      (await this.resolver.resolveSrv(name)).map(serviceOf),
+    );
   }
 
   collect(): void {}
