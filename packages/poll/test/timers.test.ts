@@ -165,6 +165,37 @@ describe.each(binding.backends)('timers of a SocketPoll on %s', (backend) => {
     expect(monotonicMs() - startMs).toBeGreaterThanOrEqual(left);
   });
 
+  it('that repeat keep their interval when they were paused or rescheduled, never early', () => {
+    const ticks: number[] = [];
+    const timer = poll.addRepeatingTimer(20, () => ticks.push(monotonicMs()));
+    const tick = (): number => {
+      const had = ticks.length;
+      poll.waitSync(1_000);
+      expect(ticks).toHaveLength(had + 1);
+      return ticks.at(-1) ?? 0;
+    };
+    tick();
+    timer.pause();
+    const left = timer.remaining;
+    block(50);
+    // None of those that would have been meanwhile is made up for.
+    expect(poll.tryWait()).toEqual([]);
+    expect(ticks).toHaveLength(1);
+    const resumedMs = monotonicMs();
+    timer.resume();
+    expect(tick()).toBeGreaterThanOrEqual(resumedMs + left);
+    expect(tick()).toBeGreaterThanOrEqual(resumedMs + left + 20);
+
+    const rescheduledMs = monotonicMs();
+    timer.reschedule(35);
+    expect(tick()).toBeGreaterThanOrEqual(rescheduledMs + 35);
+    block(70);
+    tick();
+    // Three were missed and made one; the next is on the grid of the new start.
+    expect(tick()).toBeGreaterThanOrEqual(rescheduledMs + 35 + 4 * 20);
+    expect(timer.cancel()).toBe(true);
+  });
+
   it('can be rescheduled, sooner, later, or while paused', () => {
     let fired = 0;
     const timer = poll.addTimer(10_000, () => fired++);
