@@ -18,7 +18,7 @@ import {
   type Socket,
   type StreamSocket,
 } from '@sock/core';
-import { binding, checkFunction, Errno } from '@sock/native';
+import { checkFunction } from '@sock/native';
 import { Alarm, checkLimits, type Limits, randomFraction, Waiters } from '@sock/reconnect';
 import { AddressBook, type AddressStats, type Place } from './address-book.js';
 import {
@@ -26,6 +26,7 @@ import {
   type ClientPoolOptions,
   checkClientOptions,
 } from './client-options.js';
+import { hasEnded } from './peer-end.js';
 import { checkSocket, notWhenClosed, whenClosed } from './pooled-socket.js';
 import { closedError, closeQuietly } from './roster.js';
 import { Sweeper } from './sweeper.js';
@@ -492,12 +493,6 @@ export class ClientPool<S extends StreamSocket = Socket> {
   #tellDrained(): void {
     if (this.#isDraining && this.#isDrained) this.#draining.resolve();
   }
-}
-
-/** Whether the peer has hung up, as far as the kernel knows; bytes that wait are fine. */
-function hasEnded({ fd }: StreamSocket): boolean {
-  const result = fd < 0 ? 0 : binding.peek(fd);
-  return result === 0 || (result < 0 && result !== -Errno.EAGAIN);
 }
 
 function warnOfLeak({ stack }: Error, leakMs: number): void {

@@ -265,6 +265,20 @@ export class TlsSocket extends FileStream implements Pollable {
     return this.ready && this.endpoint.hasUnread;
   }
 
+  /**
+   * @internal For pools: whether the peer has ended the stream, by its word or by breaking off.
+   * What has come before that stays to be received.
+   */
+  hasEnded(): boolean {
+    try {
+      const chunk = this.tryRecv();
+      if (chunk !== null) this.receiving().putBack(chunk);
+      return false;
+    } catch (error) {
+      return (error as SocketError).code !== 'ERR_SOCK_BUSY';
+    }
+  }
+
   /** For polls, as the method of `Socket`. */
   joinPoll(watcher: PollWatcher): () => void {
     return this.socket.joinPoll(watcher);
