@@ -16,24 +16,29 @@ export interface NetworkCounts {
   clear(): void;
 }
 
+/** Networks that are kept beyond those that have connections, at least. */
+const emptyKept = 1_024;
+
+/**
+ * A network whose last connection is gone stays in the map for a while. A map does not forget what
+ * is deleted before it grows: one address that comes and goes among many others would be deleted
+ * again and again, and each time be looked for among all that it was before.
+ */
 export class LocalCounts implements NetworkCounts {
-  readonly #counts = new Map<string, number>();
+  #counts = new Map<string, number>();
   readonly #uniqueMax: number;
   max: number;
   total = 0;
+  unique = 0;
 
   constructor(max: number, uniqueMax: number) {
     this.max = max;
     this.#uniqueMax = uniqueMax;
   }
 
-  get unique(): number {
-    return this.#counts.size;
-  }
-
-  /** Each, with how often. */
-  entries(): Iterable<[string, number]> {
-    return this.#counts;
+  /** Each that has connections, with how many. */
+  *entries(): Iterable<[string, number]> {
+    for (const entry of this.#counts) if (entry[1] > 0) yield entry;
   }
 
   get(key: string): number {
@@ -41,13 +46,14 @@ export class LocalCounts implements NetworkCounts {
   }
 
   hasRoom(key: string): boolean {
-    const count = this.get(key);
-    return count < this.max && (count > 0 || this.#counts.size < this.#uniqueMax);
+    return this.#mayBeMore(this.get(key));
   }
 
   add(key: string): boolean {
-    if (!this.hasRoom(key)) return false;
-    this.#counts.set(key, this.get(key) + 1);
+    const count = this.get(key);
+    if (!this.#mayBeMore(count)) return false;
+    if (count === 0) this.unique++;
+    this.#counts.set(key, count + 1);
     this.total++;
     return true;
   }
@@ -55,13 +61,22 @@ export class LocalCounts implements NetworkCounts {
   subtract(key: string): void {
     const count = this.get(key);
     if (count === 0) return;
-    if (count === 1) this.#counts.delete(key);
-    else this.#counts.set(key, count - 1);
+    this.#counts.set(key, count - 1);
     this.total--;
+    if (count > 1) return;
+    this.unique--;
+    if (this.#counts.size - this.unique > Math.max(emptyKept, this.unique)) {
+      this.#counts = new Map(this.entries());
+    }
   }
 
   clear(): void {
     this.#counts.clear();
     this.total = 0;
+    this.unique = 0;
+  }
+
+  #mayBeMore(count: number): boolean {
+    return count < this.max && (count > 0 || this.unique < this.#uniqueMax);
   }
 }

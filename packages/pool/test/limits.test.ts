@@ -77,6 +77,24 @@ describe('an IP tracker', () => {
     expect(seen.map((ip) => tracker.track(ip))).toEqual([true, true, false, true]);
   });
 
+  it('forgets addresses that came and left, however many, and none that stays', () => {
+    const tracker = new IpTracker(5, { uniqueMax: 100 });
+    for (let at = 0; at < 90; at++) tracker.track(`198.51.100.${at}`);
+    for (let at = 0; at < 5_000; at++) {
+      const ip = `10.0.${at >> 8}.${at & 255}`;
+      expect(tracker.track(ip)).toBe(true);
+      tracker.release(ip);
+    }
+    expect([tracker.total, tracker.uniqueIps]).toEqual([90, 90]);
+    expect([tracker.count('198.51.100.7'), tracker.count('10.0.3.3')]).toEqual([1, 0]);
+    expect(new Set(Array.from({ length: 12 }, (_, at) => tracker.track(`10.1.0.${at}`)))).toEqual(
+      new Set([true, false]),
+    );
+    expect(tracker.uniqueIps).toBe(100);
+    const shared = IpTracker.from(tracker.share());
+    expect([shared.total, shared.uniqueIps]).toEqual([100, 100]);
+  });
+
   it.each<[() => unknown, string]>([
     [() => new IpTracker(0), 'max'],
     [() => new IpTracker(-1), 'max'],
