@@ -55,6 +55,7 @@ const char* congestion_of(int fd);
 int run_echo(struct load* load);
 int run_http(struct load* load);
 int run_connect(struct load* load);
+int run_knock(struct load* load);
 int run_file(struct load* load);
 int run_idle(struct load* load);
 int run_udp_echo(struct load* load);

@@ -5,6 +5,7 @@
 const struct mode kModes[] = {{"echo", run_echo},
                               {"http", run_http},
                               {"connect", run_connect},
+                              {"knock", run_knock},
                               {"file", run_file},
                               {"idle", run_idle},
                               {"udp-echo", run_udp_echo},

@@ -63,6 +63,7 @@ extern const struct workload kEcho;
 extern const struct workload kPipeline;
 extern const struct workload kIdle;
 extern const struct workload kConnect;
+extern const struct workload kFlood;
 extern const struct workload kSendfile;
 extern const struct workload kRelay;
 // Level-triggered: whether TLS holds bytes back is not the kernel's to know.

@@ -29,6 +29,9 @@ export function readOptions() {
   return { ...values, size: Number(values.size), workers: Number(values.workers) };
 }
 
+/** Of a flood so many are let in a second, by everybody. */
+export const FLOOD_PER_SECOND = 1000;
+
 /** Cuts a stream into frames of one size; what is incomplete waits for the next chunk. */
 export class Framer {
   #size;

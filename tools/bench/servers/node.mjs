@@ -5,7 +5,7 @@ import http from 'node:http';
 import net from 'node:net';
 import process from 'node:process';
 import { pipeline } from 'node:stream/promises';
-import { announce, Framer, readOptions } from './contender.mjs';
+import { announce, FLOOD_PER_SECOND, Framer, readOptions } from './contender.mjs';
 
 const options = readOptions();
 
@@ -51,10 +51,36 @@ const handlers = {
   idle: (socket) => socket.resume(),
 };
 
+let tokens = FLOOD_PER_SECOND;
+let filledMs = performance.now();
+
+function takeToken() {
+  const nowMs = performance.now();
+  const grown = tokens + ((nowMs - filledMs) * FLOOD_PER_SECOND) / 1000;
+  tokens = Math.min(FLOOD_PER_SECOND, grown);
+  filledMs = nowMs;
+  if (tokens < 1) return false;
+  tokens--;
+  return true;
+}
+
+/** All are closed, those that come in too. */
+function withstand() {
+  const server = net.createServer((socket) => socket.destroy());
+  // Beyond a number of connections node:net closes by itself, before there is a Socket.
+  const refuse = () => {
+    server.maxConnections = takeToken() ? 1_000_000 : 0;
+  };
+  return options.variant === 'drop'
+    ? server.on('connection', refuse).on('drop', refuse)
+    : server.on('connection', takeToken);
+}
+
 let accepted = 0;
 const handle = handlers[options.workload];
 
 function makeServer() {
+  if (options.workload === 'flood') return withstand();
   if (options.workload === 'http') {
     const server = http.createServer((request, response) => response.end(`hello ${request.url}`));
     return server.on('connection', () => accepted++);

@@ -3,8 +3,9 @@ import http from 'node:http';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { connect, listen, relay, SocketClosedError, toDuplex } from '@sock/core';
 import { AsyncIO } from '@sock/poll';
+import { SocketPool } from '@sock/pool';
 import { ReconnectingSocket } from '@sock/reconnect';
-import { announce, Framer, readOptions } from './contender.mjs';
+import { announce, FLOOD_PER_SECOND, Framer, readOptions } from './contender.mjs';
 
 const READ_SIZE = 65536;
 const TIMEOUT = 30000;
@@ -137,7 +138,22 @@ const server = listen({
 });
 
 let accepted = 0;
+
+/** Those who come in are closed; the others the pool closes, or with `add` we do. */
+async function withstand() {
+  const pool = new SocketPool({ maxConnections: 10_000 });
+  pool.setConnectionRate(FLOOD_PER_SECOND, FLOOD_PER_SECOND);
+  if (options.variant === 'add') {
+    for await (const socket of server) {
+      pool.add(socket);
+      socket.close();
+    }
+  }
+  for (;;) (await pool.acceptLimited(server)).socket.close();
+}
+
 async function accept() {
+  if (options.workload === 'flood') return await withstand();
   for await (const socket of server) {
     accepted++;
     if (options.workload === 'idle' || options.workload === 'http') handle(socket);

@@ -2,6 +2,7 @@ import { BREAKER_WORKLOADS } from './breaker-workloads.js';
 import type { KeyKind } from './identity.js';
 import { LOOKUP_WORKLOADS, type LookupWorkload } from './lookup-workloads.js';
 import { POLL_COST_WORKLOADS } from './poll-cost-workloads.js';
+import { POOL_WORKLOADS } from './pool-workloads.js';
 import type { ScriptWorkload } from './script.js';
 import { TLS_WORKLOADS } from './tls-workloads.js';
 import { WATCHED_WORKLOADS } from './watched-workloads.js';
@@ -51,6 +52,7 @@ export interface LoadWorkload extends WorkloadBase {
     | 'echo'
     | 'http'
     | 'connect'
+    | 'knock'
     | 'file'
     | 'udp-echo'
     | 'udp-send'
@@ -303,6 +305,23 @@ export const WORKLOADS: readonly Workload[] = [
   { ...CONNECT, id: 'connect-2', title: 'Connect, one echo, close; 2 workers', workers: 2 },
   {
     ...ECHO,
+    id: 'flood',
+    title: '20,000 connections a second, of which 1,000 may come in',
+    mode: 'knock',
+    unit: 'µs CPU/connection',
+    connections: 256,
+    rate: 20_000,
+    contenders: [
+      contender('c', 'flood'),
+      { ...contender('sock', 'flood'), label: 'SocketPool, acceptLimited' },
+      { ...contender('sock', 'flood', 'add'), label: 'SocketPool, add and close' },
+      contender('node', 'flood', undefined, 'destroy()'),
+      contender('node', 'flood', 'drop', 'maxConnections'),
+    ],
+    bars: bars({ c: 1.5, node: 0.5 }),
+  },
+  {
+    ...ECHO,
     id: 'timeout',
     title: 'Echo 64 B, 64 connections, a timeout on every operation',
     contenders: [
@@ -440,6 +459,7 @@ export const WORKLOADS: readonly Workload[] = [
   ...POLL_COST_WORKLOADS,
   ...LOOKUP_WORKLOADS,
   ...BREAKER_WORKLOADS,
+  ...POOL_WORKLOADS,
   ...WATCHED_WORKLOADS,
   {
     kind: 'import',
