@@ -29,7 +29,7 @@ struct crowd {
 
 // A reset can be faster than connect(), which then fails with it: that is an answer, too.
 static bool was_turned_away(void) {
-  return errno == ECONNRESET || errno == ECONNREFUSED || errno == EPIPE;
+  return errno == ECONNRESET;
 }
 
 static void start_slot(struct crowd* crowd, struct slot* slot, uint64_t started) {

@@ -318,7 +318,7 @@ export const WORKLOADS: readonly Workload[] = [
       contender('node', 'flood', undefined, 'destroy()'),
       contender('node', 'flood', 'drop', 'maxConnections'),
     ],
-    bars: bars({ c: 1.5, node: 0.5 }),
+    bars: bars({ c: 1.5, node: 1 }),
   },
   {
     ...ECHO,
