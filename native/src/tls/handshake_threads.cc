@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "sys/detached_thread.h"
+#include "sys/thread_priority.h"
 
 namespace sock::tls {
 
@@ -74,6 +75,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
   }
 
   void work() {
+    // An event loop that shares its processor with this would wait out each signature otherwise.
+    sys::lower_thread_priority();
     std::unique_lock lock(mutex_);
     for (;;) {
       const auto idle = std::chrono::milliseconds(HandshakeThreads::kIdleMs);

@@ -2,7 +2,9 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <pthread.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -21,6 +23,7 @@
 #include "sys/socket_identity.h"
 #include "sys/socket_options.h"
 #include "sys/tcp_info.h"
+#include "sys/thread_priority.h"
 #include "sys/unique_fd.h"
 
 namespace sock::sys {
@@ -413,6 +416,18 @@ TEST_CASE("a peek tells what there is, and leaves it there") {
   REQUIRE(wait_for(connection.first.get(), POLLIN, 10'000).ok());
   CHECK(peek(connection.first.get()) == 0);
   CHECK(peek(-1) == -EBADF);
+}
+
+TEST_CASE("a thread lowers its own priority, and that of no other") {
+  // Of the calling thread, on Linux; a highest niceness stays where it is.
+  const int before = ::getpriority(PRIO_PROCESS, 0);
+  int lowered = before;
+  std::thread([&lowered] {
+    lower_thread_priority();
+    lowered = ::getpriority(PRIO_PROCESS, 0);
+  }).join();
+  CHECK(lowered == std::min(before + 10, 19));
+  CHECK(::getpriority(PRIO_PROCESS, 0) == before);
 }
 
 }  // namespace sock::sys
