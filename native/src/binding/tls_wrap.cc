@@ -128,7 +128,8 @@ napi_value js_enable(napi_env env, napi_callback_info info) {
   if (napi_get_value_external(env, args[2], &context) != napi_ok) return to_js(env, -EINVAL);
   const Bytes early = args.bytes(3);
   auto transport = std::make_unique<net::SourceTransport>(
-      *source, std::vector<std::byte>(early.data, early.data + early.size));
+      args.context().reactor(), *source,
+      std::vector<std::byte>(early.data, early.data + early.size));
   std::unique_ptr<tls::Engine> engine =
       tls::Engine::create(*static_cast<ContextPtr*>(context), std::move(transport));
   if (engine == nullptr) return to_js(env, -ENOMEM);

@@ -21,13 +21,16 @@ sys::IoResult SourceTransport::receive(void* data, size_t size) {
   }
   if (drained_) return -EAGAIN;
   const sys::IoResult result = sys::receive(source_.fd.get(), data, size);
+  if (result > 0) count_received(reactor_, source_, static_cast<uint64_t>(result));
   drained_ = result == -EAGAIN ||
              (result > 0 && proves_drained(source_, static_cast<size_t>(result), size));
   return result;
 }
 
 sys::IoResult SourceTransport::send(const void* data, size_t size) {
-  return sys::send(source_.fd.get(), data, size);
+  const sys::IoResult result = sys::send(source_.fd.get(), data, size);
+  if (result > 0) count_sent(reactor_, source_, static_cast<uint64_t>(result));
+  return result;
 }
 
 }  // namespace sock::net

@@ -1,4 +1,5 @@
-// The descriptor of a source, for the filter in front of it.
+// The descriptor of a source, for the filter in front of it. What goes over it is counted here:
+// what goes through the filter is other bytes, and fewer.
 #pragma once
 
 #include <vector>
@@ -11,8 +12,8 @@ namespace sock::net {
 class SourceTransport final : public reactor::Transport {
  public:
   // `early`: bytes that were received before, and come first.
-  SourceTransport(reactor::Source& source, std::vector<std::byte> early)
-      : source_(source), early_(std::move(early)) {}
+  SourceTransport(reactor::Reactor& reactor, reactor::Source& source, std::vector<std::byte> early)
+      : reactor_(reactor), source_(source), early_(std::move(early)) {}
 
   sys::IoResult receive(void* data, size_t size) override;
   sys::IoResult send(const void* data, size_t size) override;
@@ -20,6 +21,7 @@ class SourceTransport final : public reactor::Transport {
   bool drained() const override { return drained_; }
 
  private:
+  reactor::Reactor& reactor_;
   reactor::Source& source_;
   std::vector<std::byte> early_;
   size_t early_from_ = 0;

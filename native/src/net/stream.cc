@@ -26,6 +26,16 @@ sys::IoResult arm(Reactor& reactor, Source& source, Interest direction, sys::IoR
 
 }  // namespace
 
+void count_received(Reactor& reactor, Source& source, uint64_t bytes) {
+  source.bytes_received += bytes;
+  reactor.counters().add(Counter::kBytesReceived, bytes);
+}
+
+void count_sent(Reactor& reactor, Source& source, uint64_t bytes) {
+  source.bytes_sent += bytes;
+  reactor.counters().add(Counter::kBytesSent, bytes);
+}
+
 bool proves_drained(const Source& source, size_t received, size_t asked) {
   return source.kind == Kind::kTcp && !source.broken_off && received < asked;
 }
@@ -33,8 +43,7 @@ bool proves_drained(const Source& source, size_t received, size_t asked) {
 sys::IoResult note_received(Reactor& reactor, Source& source, sys::IoResult result, size_t size,
                             bool wait) {
   if (result > 0) {
-    source.bytes_received += static_cast<uint64_t>(result);
-    reactor.counters().add(Counter::kBytesReceived, static_cast<uint64_t>(result));
+    if (source.filter == nullptr) count_received(reactor, source, static_cast<uint64_t>(result));
     if (proves_drained(source, static_cast<size_t>(result), size)) reactor.mark_drained(source);
     return result;
   }
@@ -52,9 +61,8 @@ sys::IoResult note_sent(Reactor& reactor, Source& source, sys::IoResult result, 
                         bool wait) {
   // With Fast Open the first send is the connect: its SYN has left, but took no data along.
   if (result == -EINPROGRESS) result = -EAGAIN;
-  if (result > 0) {
-    source.bytes_sent += static_cast<uint64_t>(result);
-    reactor.counters().add(Counter::kBytesSent, static_cast<uint64_t>(result));
+  if (result > 0 && source.filter == nullptr) {
+    count_sent(reactor, source, static_cast<uint64_t>(result));
   }
   const bool full = result == -EAGAIN || (result >= 0 && static_cast<size_t>(result) < size);
   if (!full) return result;

@@ -39,6 +39,10 @@ Result<int> wait_for(reactor::Reactor& reactor, reactor::Source& source, int eve
 sys::IoResult note_stepped(reactor::Reactor& reactor, reactor::Source& source, sys::IoResult result,
                            bool wait);
 
+// What went over the descriptor, for the figures of the source and of the thread.
+void count_received(reactor::Reactor& reactor, reactor::Source& source, uint64_t bytes);
+void count_sent(reactor::Reactor& reactor, reactor::Source& source, uint64_t bytes);
+
 // A short read proves TCP drained, and saves the call that would say EAGAIN, but only while no
 // hang-up was reported: data and FIN may have come in one edge, and no further one will
 // (epoll(7), "Do I need to continuously read/write a file descriptor until EAGAIN"). Unix streams

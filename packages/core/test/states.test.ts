@@ -2,7 +2,14 @@
 import { openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Socket } from '@sock/core';
-import { expectSockets, isPending, openSockets, within } from '@sock/testing';
+import {
+  expectSockets,
+  internalMembers,
+  membersOf,
+  openSockets,
+  outcomeOf,
+  tableOf,
+} from '@sock/testing';
 import { Cleanup, type Family, listening, socketIn, states } from './support/states.js';
 
 type Call = (socket: Socket, to: { host: string; port: number; path: string }) => unknown;
@@ -19,19 +26,9 @@ const classFiles = [
   'socket',
 ];
 
-/** Members for this package's own use, whatever JavaScript lets others see: private or internal. */
-function internalMembers(): string[] {
-  const declared = [
-    /^ {2}(?:private|protected) (?:\w+ )*(\w+)[(<]/gm,
-    /@internal(?:(?!\*\/).)*\*\/\n {2}(?:\w+ )*(\w+)[(<]/gms,
-  ];
-  return classFiles.flatMap((name) => {
-    const text = readFileSync(join(__dirname, '..', 'src', `${name}.ts`), 'utf8');
-    return declared.flatMap((pattern) =>
-      [...text.matchAll(pattern)].map((match) => match[1] ?? ''),
-    );
-  });
-}
+const sources = classFiles.map((name) =>
+  readFileSync(join(__dirname, '..', 'src', `${name}.ts`), 'utf8'),
+);
 
 /** What a value looks like in the tables below. */
 function show(value: unknown): string {
@@ -42,28 +39,6 @@ function show(value: unknown): string {
     typeof value === 'object' && value !== null && 'done' in value && value.done === true;
   const text = isEnd ? 'the end' : String(value);
   return /^@sock-states-\d+-\d+$/.test(text) ? '@name' : text;
-}
-
-function codeOf(error: unknown): string {
-  const { code, name } = error as NodeJS.ErrnoException;
-  return (code ?? name).replace(/^ERR_SOCK_|ADDRREQ$/, '').replace('ERR_INVALID_ARG_', 'BAD_');
-}
-
-/** What the call comes to, as a word of the table: a value, a code, or that it waits. */
-async function outcome(socket: Socket, call: () => unknown): Promise<string> {
-  let result: unknown;
-  try {
-    result = call();
-  } catch (error) {
-    return codeOf(error);
-  }
-  if (!(result instanceof Promise)) return show(result);
-  const settled = result.then(show, (error: unknown) => `~${codeOf(error)}`);
-  if (!(await isPending(settled))) return settled;
-  socket.close();
-  const end = await within(1_000, settled, 'an operation on a closed socket');
-  if (end === '~CLOSED') return 'waits';
-  return end === 'the end' ? 'waits*' : `waits, then ${end}`;
 }
 
 /** With a bandwidth, where it can have one. */
@@ -203,12 +178,8 @@ const calls: Record<string, Call> = {
 };
 
 /**
- * How to read a cell: a value that the call returns or resolves with; the code that it throws; `~`
- * and the code that it rejects with; or `waits`, for ERR_SOCK_CLOSED when the socket is closed
- * (`waits*`: an iteration of connections, which just ends then). Codes lack their ERR_SOCK_, BAD_
- * stands for ERR_INVALID_ARG_, EDEST for EDESTADDRREQ. Where new, bound and connecting sockets do
- * the same, they share the first of six columns: new, connected, half-closed, reset, listening,
- * closed.
+ * For the words in the cells see `outcomeOf`. Where new, bound and connecting sockets do the same,
+ * they share the first of six columns: new, connected, half-closed, reset, listening, closed.
  */
 const tcp = `
  send                    ~ENOTCONN    1            1            ~ECONNRESET  ~ENOTCONN    ~CLOSED
@@ -400,14 +371,11 @@ const unix = `
 `;
 
 function parse(table: string): Map<string, string[]> {
-  const rows = table.split('\n').filter((line) => line.trim() !== '');
-  return new Map(
-    rows.map((row) => {
-      const [name = '', ...cells] = row.trim().split(/ {2,}/);
-      const [first = ''] = cells;
-      return [name, cells.length === states.length ? cells : [first, first, ...cells]];
-    }),
-  );
+  const rows = [...tableOf(table)].map(([name, cells]): [string, string[]] => {
+    const [first = ''] = cells;
+    return [name, cells.length === states.length ? cells : [first, first, ...cells]];
+  });
+  return new Map(rows);
 }
 
 const tables: Record<Family, Map<string, string[]>> = {
@@ -423,7 +391,8 @@ async function actualRow(family: Family, call: Call): Promise<string[]> {
       const { localPort: port = 0 } = listening(cleanup).listener;
       const { localAddress: path = '' } = listening(cleanup, 'unix').listener;
       const socket = await socketIn(state, cleanup, family);
-      row.push(await outcome(socket, () => call(socket, { host: '127.0.0.1', port, path })));
+      const to = { host: '127.0.0.1', port, path };
+      row.push(await outcomeOf(socket, () => call(socket, to), show));
     } finally {
       cleanup.close();
     }
@@ -443,20 +412,9 @@ describe.each(['ipv4', 'unix'] as const)('a socket of family %s', (family) => {
   });
 
   it('has no public member that the tables leave out', () => {
-    const socket = new Socket({ family });
-    socket.close();
-    const members = new Set<string>();
-    for (
-      let type = Socket.prototype;
-      type !== Object.prototype;
-      type = Object.getPrototypeOf(type)
-    ) {
-      for (const name of Object.getOwnPropertyNames(type)) members.add(name);
-    }
-    const covered = new Set(Object.keys(calls).map((name) => /^\w+/.exec(name)?.[0]));
-    const internal = ['constructor', ...internalMembers()];
-    expect([...members].filter((name) => !covered.has(name) && !internal.includes(name))).toEqual(
-      [],
-    );
+    const covered = Object.keys(calls).map((name) => /^\w+/.exec(name)?.[0] ?? '');
+    const others = new Set(membersOf(Socket.prototype));
+    for (const name of [...covered, ...internalMembers(sources)]) others.delete(name);
+    expect([...others]).toEqual([]);
   });
 });
