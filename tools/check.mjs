@@ -2,9 +2,8 @@
 // runs that one, `pnpm check --slow` also those that take minutes, and the C++ tests under the
 // sanitizers alone. The last line on stdout is the tally, in which a step without tests of its own
 // counts as one.
-import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -28,13 +27,10 @@ const steps = {
   jest: () => jest([]),
 };
 const slowSteps = {
+  docs: () => tool('typedoc', []),
   'cc:address': () => ctest('build-test-address', 'address,undefined'),
   'cc:thread': () => ctest('build-test-thread', 'thread'),
   'jest:address': sanitizedJest,
-};
-/** They only read the sources. With `--slow` they do it beside Jest, whose tests wait a lot. */
-const readingSteps = {
-  docs: () => tool('typedoc', []),
   'tidy:cc': clangTidy,
   macos: compileForMacos,
 };
@@ -156,12 +152,17 @@ function sanitizedJest() {
   const runtime = output(env.CXX ?? 'c++', ['-print-file-name=libasan.so']).trim();
   if (!isAbsolute(runtime)) throw new Error('the compiler has no libasan.so');
   // Not of the addon, or nothing that other tests do not do: the tools, the examples, what is
-  // TypeScript alone, the same checks of streams on more backends than that of kqueue, which runs
-  // nowhere else, the comparison with net, and testssl.
+  // TypeScript alone or drives only what others drive, the same checks of streams on more backends
+  // than that of kqueue, which runs nowhere else, and what looks at peers rather than at us.
   const others = [
     ...['/node_modules/', '<rootDir>/tools/', '<rootDir>/docs/', '<rootDir>/packages/[a-z]+/src/'],
+    ...[
+      '<rootDir>/packages/(metrics|reconnect)/',
+      '/pool/test/(?!limits)',
+      '/testssl\\.test\\.ts$',
+    ],
     ...['/(core|tls)/test/conformance-(epoll|poll)\\.test\\.ts$', '/hostile-poll\\.test\\.ts$'],
-    ...['/beside-net\\.test\\.ts$', '/testssl\\.test\\.ts$'],
+    ...['/(beside-net|certificates|happy-eyeballs|peers|rotation)\\.test\\.ts$'],
   ];
   return jest(['--testPathIgnorePatterns', ...others], {
     SOCK_NATIVE_PATH: join(native, folder, 'Debug', 'sock_native.node'),
@@ -197,8 +198,12 @@ function compileForMacos() {
 }
 
 function selected(args) {
-  const all = { ...steps, ...slowSteps, ...readingSteps };
+  const all = { ...steps, ...slowSteps };
   if (args.length === 0) return steps;
+  if (args.length === 1 && args[0] === '--slow') {
+    const { cc: _, ...others } = all;
+    return others;
+  }
   for (const name of args) {
     if (!(name in all))
       throw new Error(`no step "${name}"; there are ${Object.keys(all).join(', ')}`);
@@ -226,43 +231,12 @@ function run(name, step, tally) {
   return failed === 0;
 }
 
-/** Runs steps in a process of the lowest priority. Its output goes to a file: we cannot read. */
-function startBeside(names) {
-  const folder = mkdtempSync(join(tmpdir(), 'sock-check-'));
-  const output = join(folder, 'output');
-  const file = openSync(output, 'w');
-  const command = ['-n', '19', process.execPath, fileURLToPath(import.meta.url), ...names];
-  const child = spawn('nice', command, { stdio: ['ignore', file, file], detached: true });
-  return { child, ended: once(child, 'close'), folder, output };
-}
-
-/** Prints what they printed, and adds up. When all is lost already, they are not waited for. */
-async function endBeside({ child, ended, folder, output }, tally) {
-  if (tally.failed > 0) process.kill(-child.pid, 'SIGKILL');
-  await ended;
-  const lines = readFileSync(output, 'utf8').trimEnd().split('\n');
-  rmSync(folder, { recursive: true });
-  const counts = /^(\d+) passed, (\d+) failed, (\d+) skipped$/.exec(lines.at(-1));
-  console.log(lines.slice(0, counts ? -1 : undefined).join('\n'));
-  if (tally.failed > 0) return;
-  const [passed, failed, skipped] = counts ? counts.slice(1).map(Number) : [0, 1, 0];
-  tally.passed += passed;
-  tally.failed += failed;
-  tally.skipped += skipped;
-}
-
 const tally = { passed: 0, failed: 0, skipped: 0 };
-const args = process.argv.slice(2);
-const isSlow = args.length === 1 && args[0] === '--slow';
-const { cc: _, ...slowOnes } = { ...steps, ...slowSteps };
-const queue = Object.entries(isSlow ? slowOnes : selected(args));
-let beside;
+const queue = Object.entries(selected(process.argv.slice(2)));
 while (queue.length > 0) {
   const [name, step] = queue.shift();
-  if (isSlow && name === 'jest') beside = startBeside(Object.keys(readingSteps));
   if (!run(name, step, tally)) break;
 }
 if (queue.length > 0) console.error(`Not run: ${queue.map(([name]) => name).join(', ')}`);
-if (beside) await endBeside(beside, tally);
 process.exitCode = tally.failed === 0 ? 0 : 1;
 console.log(`${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped`);
