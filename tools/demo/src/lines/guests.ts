@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks';
-import { listen, Socket } from '@sock/core';
+import { listen, Socket, SocketError } from '@sock/core';
 import { SocketPool } from '@sock/pool';
 import type { Line, Outcome, Progress } from '../line.js';
 
@@ -9,19 +9,17 @@ const eachMay = 3;
 const dials = addresses * eachDials;
 const allowed = addresses * eachMay;
 
-/** Comes from an address of its own; all of 127/8 are this host's. */
-async function dial(from: string, port: number): Promise<Socket> {
-  const socket = new Socket({ family: 'ipv4' });
-  socket.bind(from, 0);
-  await socket.connect('127.0.0.1', port);
-  return socket;
-}
-
-/** Whether it was let in: a word came, and not the end. */
-async function wasLetIn(guest: Socket): Promise<boolean> {
+/**
+ * Comes from an address of its own; all of 127/8 are this host's. Whether it was let in: a word
+ * came, and not a reset, which may meet the connect already.
+ */
+async function isLetIn(guest: Socket, from: string, port: number): Promise<boolean> {
+  guest.bind(from, 0);
   try {
+    await guest.connect('127.0.0.1', port);
     return String(await guest.recv()) === 'in';
-  } catch {
+  } catch (error) {
+    if (!(error instanceof SocketError) || error.code !== 'ECONNRESET') throw error;
     return false;
   }
 }
@@ -40,11 +38,12 @@ async function run(progress: Progress): Promise<Outcome> {
   const port = listener.localPort as number;
   const welcoming = welcome(pool, listener).catch(() => {});
   const startMs = performance.now();
-  const guests = await Promise.all(
-    Array.from({ length: dials }, (_, index) => dial(`127.0.1.${index % addresses}`, port)),
+  const guests = Array.from({ length: dials }, () => new Socket({ family: 'ipv4' }));
+  progress.detail(`${dials} come from ${addresses} addresses`);
+  const answers = await Promise.all(
+    guests.map((guest, index) => isLetIn(guest, `127.0.1.${index % addresses}`, port)),
   );
-  progress.detail(`${dials} have come from ${addresses} addresses`);
-  const letIn = (await Promise.all(guests.map(wasLetIn))).filter((isIn) => isIn).length;
+  const letIn = answers.filter((isIn) => isIn).length;
   const tookMs = performance.now() - startMs;
   const refused = pool.stats.rejected['per-ip'];
   for (const guest of guests) guest.close();
