@@ -20,6 +20,7 @@ import {
   checkInteger,
   checkLimits,
   checkTimeout,
+  type Guard,
   invalidType,
   iterationEnd,
   noLimits,
@@ -104,11 +105,15 @@ export class TlsListener implements AsyncIterable<TlsSocket> {
   private readonly done: TlsSocket[] = [];
   private readonly waiting: Waiting[] = [];
   private makeRoom: (() => void) | null = null;
+  /** What accepts for this one: the socket below, or that with a guard. */
+  private source: Pick<Socket, 'accept'>;
+  private guard: Guard | null = null;
   private isRunning = false;
 
   /** @internal */
   constructor(listener: ListeningSocket, settings: Settings) {
     this.listener = listener;
+    this.source = listener;
     this.settings = settings;
   }
 
@@ -144,6 +149,16 @@ export class TlsListener implements AsyncIterable<TlsSocket> {
         if (index >= 0) this.waiting.splice(index, 1);
       };
     });
+  }
+
+  /**
+   * @internal For pools: from now on who may not come in is reset before it has a handshake, or a
+   * socket. Handshakes do not wait for who asks, so the guard stays, whoever does.
+   */
+  guardedBy(guard: Guard): this {
+    if (guard !== this.guard) this.source = this.listener.guardedBy(guard);
+    this.guard = guard;
+    return this;
   }
 
   /** Yields connections until the listener is closed; leaving the loop does not close it. */
@@ -205,7 +220,7 @@ export class TlsListener implements AsyncIterable<TlsSocket> {
         continue;
       }
       try {
-        void this.shake(await this.listener.accept());
+        void this.shake(await this.source.accept());
       } catch (error) {
         for (const waiting of this.waiting.splice(0)) waiting.fail(error);
         break;
