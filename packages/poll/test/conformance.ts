@@ -318,6 +318,19 @@ export function describePolls(backend: PollBackend): void {
         }
       });
 
+      it('no device that its kernel cannot watch, but with poll(2), which calls it ready', () => {
+        const fd = openSync('/dev/zero', 'r');
+        if (backend === 'poll') {
+          poll.add(fd, Read);
+          expect(bits(poll.waitSync(1_000))).toEqual([Read]);
+          poll.remove(fd);
+        } else {
+          expect(() => poll.add(fd, Read)).toThrow(expect.objectContaining({ name: 'PollError' }));
+          expect(poll.size).toBe(0);
+        }
+        closeSync(fd);
+      });
+
       it('nothing that is closed', () => {
         const fd = openSync('/dev/null', 'r');
         closeSync(fd);
