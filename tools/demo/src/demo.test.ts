@@ -37,6 +37,8 @@ describe('npm start', () => {
     expect(stdout).toMatch(
       /^one poll: TCP × 4, a pipe, timers: [\d,]+ answers and 99,999 lines of the pipe compared/m,
     );
+    expect(stdout).toContain('TLS × 4: 4 certificates verified, 160 answers compared');
+    expect(stdout).toMatch(/ms CPU, handshake and 40 echoes .*\d.* ×/);
     expect(stdout).toContain('comes back, 20 times: 20 losses noticed, 20 echoes after them');
     expect(stdout).toContain('3 of each address: 60 let in, 140 refused: 3 of each address');
     expect(stdout).toMatch(/ms until connected +[│|] .*\d.* ×/);

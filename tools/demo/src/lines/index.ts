@@ -12,6 +12,7 @@ import { passedLine } from './passed.js';
 import { polledLine } from './polled.js';
 import { raceLine } from './race.js';
 import { relayLine } from './relay.js';
+import { securedLine } from './secured.js';
 import { sendFileLine } from './send-file.js';
 import { slowReaderLine } from './slow-reader.js';
 
@@ -45,6 +46,7 @@ export function linesIn(folder: string, effort: Effort): readonly Line[] {
     slowReaderLine(effort),
     sendFileLine(folder, effort),
     relayLine(folder, effort),
+    securedLine(folder, effort),
     limitedLine(effort),
     passedLine(folder, effort),
     datagramsLine(effort),
