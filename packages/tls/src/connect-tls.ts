@@ -51,6 +51,7 @@ export async function connectTls(options: ConnectTlsOptions): Promise<TlsSocket>
     return tls;
   } catch (error) {
     socket.close();
-    throw error;
+    // In the terms of the caller, who knows nothing of what was left for the handshake.
+    throw error instanceof TimeoutError ? new TimeoutError('connectTls', timeoutMs) : error;
   }
 }
