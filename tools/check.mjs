@@ -153,7 +153,7 @@ function sanitizedJest() {
   if (!isAbsolute(runtime)) throw new Error('the compiler has no libasan.so');
   // Not of the addon, or nothing that other tests do not do: the tools, the examples, what is
   // TypeScript alone or drives only what others drive, the same checks of streams on more backends
-  // than that of kqueue, which runs nowhere else, and what looks at peers rather than at us.
+  // than that of kqueue, which runs nowhere else, and what looks at peers, networks or the clock.
   const others = [
     ...['/node_modules/', '<rootDir>/tools/', '<rootDir>/docs/', '<rootDir>/packages/[a-z]+/src/'],
     ...[
@@ -162,7 +162,8 @@ function sanitizedJest() {
       '/testssl\\.test\\.ts$',
     ],
     ...['/(core|tls)/test/conformance-(epoll|poll)\\.test\\.ts$', '/hostile-poll\\.test\\.ts$'],
-    ...['/(beside-net|certificates|happy-eyeballs|peers|rotation)\\.test\\.ts$'],
+    '/(beside-net|certificates|fast-open|happy-eyeballs|multicast)\\.test\\.ts$',
+    '/(network|peers|pressure|rotation)\\.test\\.ts$',
   ];
   return jest(['--testPathIgnorePatterns', ...others], {
     SOCK_NATIVE_PATH: join(native, folder, 'Debug', 'sock_native.node'),
