@@ -196,10 +196,15 @@ IoResult Wire::outcome(int result) {
 
 IoResult Wire::handshake() {
   const ErrorScope errors;
+  // Two tickets are two records, which OpenSSL writes one by one. A thread sends nothing at all.
+  if (!is_lent_) begin_gather();
   const int result = SSL_do_handshake(ssl());
+  if (!is_lent_) end_gather();
   if (result == 1) is_done_ = true;
   // A peer that says goodbye in the middle has not agreed to anything.
-  const IoResult told = result == 1 ? 1 : outcome(result);
+  IoResult told = result == 1 ? 1 : outcome(result);
+  // Where its last words cannot reach the peer, neither has.
+  if (told == 1 && transport_end_ != 1) told = transport_end_;
   lent_result_ = told == 1 ? 0 : (told == 0 ? -ECONNRESET : told);
   return lent_result_;
 }

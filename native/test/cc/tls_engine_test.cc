@@ -78,6 +78,27 @@ TEST_CASE("a handshake and what follows arrive byte by byte") {
   }
 }
 
+TEST_CASE("a flight of a handshake is one send, and so are both tickets") {
+  for (const int version : kVersions) {
+    CAPTURE(version);
+    TlsPair pair(version);
+    pair.shake_hands();
+    CHECK(pair.to_server.send_count == 2);
+    CHECK(pair.to_client.send_count == 2);
+  }
+}
+
+TEST_CASE("the last words of a handshake that cannot be sent are no handshake") {
+  TlsPair pair;
+  pair.step();
+  pair.to_server.deliver();
+  pair.step();
+  pair.to_client.deliver();
+  pair.to_server.error = EPIPE;
+  CHECK(pair.client->handshake() == -EPIPE);
+  CHECK(pair.client->handshake() == -EPIPE);
+}
+
 TEST_CASE("what is sent arrives whole, in whatever pieces, through whatever room") {
   const uint64_t seed = test::test_seed();
   CAPTURE(seed);

@@ -30,6 +30,8 @@ class MemoryTransport final : public reactor::Transport {
   }
 
   IoResult send(const void* data, size_t size) override {
+    out_.send_count++;
+    if (out_.error != 0) return -out_.error;
     const size_t count = std::min(size, out_.room);
     if (count == 0) return -EAGAIN;
     if (out_.room != SIZE_MAX) out_.room -= count;

@@ -14,8 +14,9 @@ struct Line {
   std::string sent;     // and on its way
   std::string arrived;  // and not yet received
   bool ended = false;   // nothing comes behind what has arrived
-  int error = 0;        // what a receive says in place of an end
+  int error = 0;        // what a receive says in place of an end, and a send in any case
   size_t room = SIZE_MAX;
+  size_t send_count = 0;
 
   // The next bytes arrive; all there are without a count.
   void deliver(size_t count = SIZE_MAX);
