@@ -6,9 +6,9 @@ export { useFolder } from './folder.js';
 export { type Ended, type LaunchOptions, launch, type Peer, stopPeers } from './launch.js';
 export { Namespace, type Network, openNetwork, type Rule } from './network/namespace.js';
 export { type FaultyNetwork, openFaultyNetwork } from './network/relay.js';
-export { internalMembers, membersOf, outcomeOf, tableOf } from './outcome.js';
 export { describeWithPeers, missingPeers } from './peers.js';
 export { chooseSeed, Random, seeded } from './random.js';
+export { internalMembers, membersOf, outcomeOf, tableOf } from './state-tables.js';
 export { describeStream, runCheck, streamChecks } from './stream/describe-stream.js';
 export {
   type Checks,
