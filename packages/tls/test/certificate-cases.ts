@@ -141,6 +141,15 @@ const names: readonly CertificateCase[] = [
     gnutls: otherName,
   },
   {
+    what: 'one with the name in its subject alone',
+    make: (root) => root.issue({ names: [], commonName: 'localhost' }),
+    // RFC 9525, 6.3, looks at the subject no more; the others still do.
+    ours: 'HOSTNAME_MISMATCH',
+    node: 'agreed',
+    curl: 'agreed',
+    gnutls: 'trusted',
+  },
+  {
     what: 'a wildcard for one label',
     names: ['*.example.org'],
     hostname: 'www.example.org',

@@ -41,6 +41,8 @@ function rsa(modulusLength: number) {
 export interface CertificateWishes {
   /** Names and addresses that it is for. Default `localhost`, 127.0.0.1 and ::1. */
   names?: readonly string[];
+  /** The common name of its subject. Default: the first of `names`. */
+  commonName?: string;
   /** What it may be used for. Default: servers and clients. */
   usage?: readonly ('serverAuth' | 'clientAuth')[];
   /** The days from today on which it becomes and ceases to be valid. Default −1 and 30. */
@@ -165,10 +167,10 @@ export class Authority {
       new BasicConstraintsExtension(false, undefined, true),
       new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
       new ExtendedKeyUsageExtension(usage.map((each) => ExtendedKeyUsage[each])),
-      alternatives(names),
     ];
+    if (names.length > 0) extensions.push(alternatives(names));
     if (wishes.mustStaple === true) extensions.push(mustStaple());
-    const subject = `CN=${names[0] ?? 'nobody'}`;
+    const subject = `CN=${wishes.commonName ?? names[0] ?? 'nobody'}`;
     const { signature = 'sha256' } = wishes;
     const certificate = await this.sign(subject, keys, days, extensions, signature);
     return { cert: `${certificate.toString('pem')}\n${this.chain}`, key: await keyText(keys) };
