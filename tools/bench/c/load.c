@@ -12,6 +12,8 @@
 
 // Long enough for a slow start of the server's threads, short enough to fail a hung run.
 #define CONNECT_TIMEOUT_S 10
+// 127.0.0.1 to 127.0.234.96.
+#define SOURCES 60000u
 #define PHASE_POLL_NS 100000000ull
 
 void pacer_open(struct pacer* pacer, const struct load* load, size_t operations_per_start) {
@@ -96,6 +98,11 @@ int connect_socket(const struct load* load, uint32_t source) {
   close(fd);
   errno = error;
   return -1;
+}
+
+int connect_from_next(const struct load* load) {
+  static uint32_t count;
+  return connect_socket(load, INADDR_LOOPBACK + count++ % SOURCES);
 }
 
 void fill_pattern(uint8_t* bytes, size_t size, uint64_t seed) {

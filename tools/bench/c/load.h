@@ -45,6 +45,9 @@ int wait_for_events(int epoll, void* events, int capacity, const struct load* lo
 
 // A blocking connect, from `source` (host order, 0 = the kernel's choice) for IPv4.
 int connect_socket(const struct load* load, uint32_t source);
+// The same for one of many short connections, from the next of 60,000 addresses: one alone runs out
+// of ports.
+int connect_from_next(const struct load* load);
 
 // What every message carries: bytes that differ by connection, position and turn.
 void fill_pattern(uint8_t* bytes, size_t size, uint64_t seed);

@@ -1,20 +1,15 @@
 // Short connections: each of `connections` slots connects, sends one message, reads the echo until
 // the server closes, and begins again.
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "load.h"
+#include "loop.h"
 
-#define EVENTS_MAX 256
 #define MESSAGE_MAX 65536
-#define DRAIN_NS 5000000000ull
-// Sources 127.0.0.1 to 127.0.234.96: one address alone runs out of ports at this rate.
-#define SOURCES 60000u
 
 struct slot {
   int fd;
@@ -24,56 +19,45 @@ struct slot {
 
 struct churn {
   struct load* load;
-  int epoll;
-  size_t busy;
-  uint32_t sequence;
+  struct loop loop;
   struct slot* slots;
-  struct pacer pacer;
   uint8_t message[MESSAGE_MAX];
 };
 
-static void start_slot(struct churn* churn, struct slot* slot, uint64_t started);
-
-static void finish_slot(struct churn* churn, struct slot* slot, bool good) {
-  uint64_t now = now_ns();
-  // The server has closed already. A reset spares both ends a TIME_WAIT entry, of which thousands
-  // a second would overflow the kernel's table and be part of what is measured.
-  struct linger abort_on_close = {.l_onoff = 1, .l_linger = 0};
-  if (setsockopt(slot->fd, SOL_SOCKET, SO_LINGER, &abort_on_close, sizeof abort_on_close) != 0) {
-    die("SO_LINGER");
-  }
-  close(slot->fd);
-  churn->busy--;
-  if (good) {
-    window_record(&churn->load->window, now - slot->started, 1);
-  } else {
-    churn->load->window.errors++;
-  }
-  if (churn->load->window.phase == PHASE_DONE) return;
-  if (churn->pacer.interval > 0) {
-    pacer_release(&churn->pacer, (size_t)(slot - churn->slots));
-  } else {
-    start_slot(churn, slot, now);
-  }
-}
-
-static void start_slot(struct churn* churn, struct slot* slot, uint64_t started) {
+static bool start_slot(void* owner, size_t index, uint64_t started) {
+  struct churn* churn = owner;
   struct load* load = churn->load;
-  uint32_t source = INADDR_LOOPBACK + churn->sequence++ % SOURCES;
+  struct slot* slot = &churn->slots[index];
   slot->started = started;
   slot->received = 0;
-  slot->fd = connect_socket(load, load->address.ss_family == AF_INET ? source : 0);
+  slot->fd = connect_from_next(load);
   if (slot->fd < 0) die("connect");
   ssize_t sent;
   do sent = send(slot->fd, churn->message, load->size, MSG_NOSIGNAL);
   while (sent < 0 && errno == EINTR);
   if (sent != (ssize_t)load->size) die("send");
-  churn->busy++;
-  must_register(churn->epoll, EPOLL_CTL_ADD, slot->fd, EPOLLIN, (uint64_t)(slot - churn->slots));
+  loop_watch(&churn->loop, EPOLL_CTL_ADD, slot->fd, EPOLLIN, index);
+  return true;
 }
 
-static void read_slot(struct churn* churn, struct slot* slot) {
+static void finish_slot(struct churn* churn, struct slot* slot, bool good) {
+  uint64_t now = now_ns();
+  // The server has closed already.
+  must_reset_on_close(slot->fd);
+  close(slot->fd);
+  if (good) {
+    window_record(&churn->load->window, now - slot->started, 1);
+  } else {
+    churn->load->window.errors++;
+  }
+  loop_finish(&churn->loop, (size_t)(slot - churn->slots), now);
+}
+
+static void read_slot(void* owner, size_t index, uint32_t events) {
   static uint8_t answer[MESSAGE_MAX];
+  struct churn* churn = owner;
+  struct slot* slot = &churn->slots[index];
+  (void)events;
   for (;;) {
     ssize_t count = recv(slot->fd, answer, sizeof answer, MSG_DONTWAIT);
     if (count < 0 && errno == EINTR) continue;
@@ -91,45 +75,17 @@ static void read_slot(struct churn* churn, struct slot* slot) {
   }
 }
 
-static void run_events(struct churn* churn) {
-  struct epoll_event events[EVENTS_MAX];
-  int count = wait_for_events(churn->epoll, events, EVENTS_MAX, churn->load, &churn->pacer);
-  for (int i = 0; i < count; i++) read_slot(churn, &churn->slots[events[i].data.u64]);
-}
-
-static void run_paced_starts(struct churn* churn) {
-  size_t index;
-  uint64_t due;
-  uint64_t now = now_ns();
-  while (pacer_take(&churn->pacer, now, &index, &due)) {
-    start_slot(churn, &churn->slots[index], due);
-  }
-}
-
 int run_connect(struct load* load) {
   static struct churn churn;
   if (load->size > MESSAGE_MAX) die_usage("--size is too large for connect");
   churn.load = load;
-  churn.epoll = epoll_create1(EPOLL_CLOEXEC);
-  if (churn.epoll < 0) die("epoll_create1");
+  churn.loop =
+      (struct loop){.load = load, .owner = &churn, .start = start_slot, .react = read_slot};
+  loop_open(&churn.loop, 1);
   churn.slots = must_calloc(load->connections, sizeof *churn.slots);
   fill_pattern(churn.message, load->size, 1);
-  pacer_open(&churn.pacer, load, 1);
-  window_open(&load->window);
-  for (size_t i = 0; i < load->connections; i++) {
-    if (churn.pacer.interval > 0) {
-      pacer_release(&churn.pacer, i);
-    } else {
-      start_slot(&churn, &churn.slots[i], now_ns());
-    }
-  }
-  while (window_advance(&load->window, now_ns()) != PHASE_DONE) {
-    run_paced_starts(&churn);
-    run_events(&churn);
-  }
-  churn.pacer.count = 0;
-  while (churn.busy > 0 && now_ns() < load->window.end + DRAIN_NS) run_events(&churn);
-  load->window.errors += churn.busy;
+  loop_run(&churn.loop);
+  load->window.errors += churn.loop.busy;
   window_print(&load->window, NULL);
   return 0;
 }

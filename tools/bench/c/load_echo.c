@@ -7,11 +7,9 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "load.h"
+#include "loop.h"
 
-#define EVENTS_MAX 256
 #define READ_SIZE (256 * 1024)
-#define DRAIN_NS 5000000000ull
 
 struct connection {
   int fd;
@@ -25,18 +23,16 @@ struct connection {
 
 struct echo {
   struct load* load;
-  int epoll;
+  struct loop loop;
   size_t batch_size;
-  size_t busy;
   struct connection* connections;
-  struct pacer pacer;
 };
 
 static void watch_write(struct echo* echo, struct connection* connection, bool wanted) {
   if (connection->wants_write == wanted) return;
   connection->wants_write = wanted;
-  must_register(echo->epoll, EPOLL_CTL_MOD, connection->fd, wanted ? EPOLLIN | EPOLLOUT : EPOLLIN,
-                (uint64_t)(connection - echo->connections));
+  loop_watch(&echo->loop, EPOLL_CTL_MOD, connection->fd, wanted ? EPOLLIN | EPOLLOUT : EPOLLIN,
+             (size_t)(connection - echo->connections));
 }
 
 static void send_rest(struct echo* echo, struct connection* connection) {
@@ -54,7 +50,9 @@ static void send_rest(struct echo* echo, struct connection* connection) {
   watch_write(echo, connection, false);
 }
 
-static void start_batch(struct echo* echo, struct connection* connection, uint64_t started) {
+static bool start_batch(void* owner, size_t slot, uint64_t started) {
+  struct echo* echo = owner;
+  struct connection* connection = &echo->connections[slot];
   // A number that moves with every turn shows an answer that belongs to an earlier question.
   for (size_t i = 0; i < echo->load->pipeline; i++) {
     uint64_t turn = ++connection->turn;
@@ -63,20 +61,14 @@ static void start_batch(struct echo* echo, struct connection* connection, uint64
   connection->sent = 0;
   connection->received = 0;
   connection->started = started;
-  echo->busy++;
   send_rest(echo, connection);
+  return true;
 }
 
 static void finish_batch(struct echo* echo, struct connection* connection) {
   uint64_t now = now_ns();
   window_record(&echo->load->window, now - connection->started, echo->load->pipeline);
-  echo->busy--;
-  if (echo->load->window.phase == PHASE_DONE) return;
-  if (echo->pacer.interval > 0) {
-    pacer_release(&echo->pacer, (size_t)(connection - echo->connections));
-  } else {
-    start_batch(echo, connection, now);
-  }
+  loop_finish(&echo->loop, (size_t)(connection - echo->connections), now);
 }
 
 static void read_answer(struct echo* echo, struct connection* connection) {
@@ -97,62 +89,34 @@ static void read_answer(struct echo* echo, struct connection* connection) {
 
 static void open_connections(struct echo* echo) {
   struct load* load = echo->load;
-  echo->epoll = epoll_create1(EPOLL_CLOEXEC);
-  if (echo->epoll < 0) die("epoll_create1");
   echo->batch_size = load->size * load->pipeline;
   echo->connections = must_calloc(load->connections, sizeof *echo->connections);
-  pacer_open(&echo->pacer, load, load->pipeline);
+  loop_open(&echo->loop, load->pipeline);
   for (size_t i = 0; i < load->connections; i++) {
     struct connection* connection = &echo->connections[i];
     connection->fd = connect_socket(load, 0);
     if (connection->fd < 0) die("connect");
     connection->batch = must_calloc(1, echo->batch_size);
     fill_pattern(connection->batch, echo->batch_size, i + 1);
-    must_register(echo->epoll, EPOLL_CTL_ADD, connection->fd, EPOLLIN, i);
+    loop_watch(&echo->loop, EPOLL_CTL_ADD, connection->fd, EPOLLIN, i);
   }
 }
 
-static void run_events(struct echo* echo) {
-  struct epoll_event events[EVENTS_MAX];
-  int count = wait_for_events(echo->epoll, events, EVENTS_MAX, echo->load, &echo->pacer);
-  for (int i = 0; i < count; i++) {
-    struct connection* connection = &echo->connections[events[i].data.u64];
-    if (events[i].events & EPOLLOUT) send_rest(echo, connection);
-    if (events[i].events & ~(uint32_t)EPOLLOUT) read_answer(echo, connection);
-  }
-}
-
-static void run_paced_starts(struct echo* echo) {
-  size_t index;
-  uint64_t due;
-  uint64_t now = now_ns();
-  while (pacer_take(&echo->pacer, now, &index, &due)) {
-    start_batch(echo, &echo->connections[index], due);
-  }
+static void react(void* owner, size_t slot, uint32_t events) {
+  struct echo* echo = owner;
+  struct connection* connection = &echo->connections[slot];
+  if (events & EPOLLOUT) send_rest(echo, connection);
+  if (events & ~(uint32_t)EPOLLOUT) read_answer(echo, connection);
 }
 
 int run_echo(struct load* load) {
   static struct echo echo;
   echo.load = load;
+  echo.loop = (struct loop){.load = load, .owner = &echo, .start = start_batch, .react = react};
   open_connections(&echo);
-  window_open(&load->window);
-  echo.pacer.due = load->window.begin;
-  for (size_t i = 0; i < load->connections; i++) {
-    if (echo.pacer.interval > 0) {
-      pacer_release(&echo.pacer, i);
-    } else {
-      start_batch(&echo, &echo.connections[i], now_ns());
-    }
-  }
-  while (window_advance(&load->window, now_ns()) != PHASE_DONE) {
-    run_paced_starts(&echo);
-    run_events(&echo);
-  }
-  // Every question still gets its answer, so that the server sees orderly ends, not resets.
-  echo.pacer.count = 0;
-  while (echo.busy > 0 && now_ns() < load->window.end + DRAIN_NS) run_events(&echo);
-  if (echo.busy > 0) {
-    fprintf(stderr, "%zu answers never came\n", echo.busy);
+  loop_run(&echo.loop);
+  if (echo.loop.busy > 0) {
+    fprintf(stderr, "%zu answers never came\n", echo.loop.busy);
     return 1;
   }
   window_print(&load->window, congestion_of(echo.connections[0].fd));

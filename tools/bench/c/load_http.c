@@ -7,12 +7,10 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "load.h"
+#include "loop.h"
 
-#define EVENTS_MAX 256
 #define REQUEST_MAX 128
 #define ANSWER_MAX 4096
-#define DRAIN_NS 5000000000ull
 
 struct client {
   int fd;
@@ -24,21 +22,20 @@ struct client {
 
 struct http {
   struct load* load;
-  int epoll;
-  size_t busy;
+  struct loop loop;
   struct client* clients;
-  struct pacer pacer;
 };
 
-static void ask(struct http* http, struct client* client, uint64_t started) {
+static bool ask(void* owner, size_t slot, uint64_t started) {
+  struct client* client = &((struct http*)owner)->clients[slot];
   char request[REQUEST_MAX];
   int size = snprintf(request, sizeof request, "GET /%llu HTTP/1.1\r\nHost: bench\r\n\r\n",
                       (unsigned long long)++client->turn);
   client->received = 0;
   client->started = started;
-  http->busy++;
   // A request is far smaller than what the kernel takes of an idle connection.
   if (send(client->fd, request, (size_t)size, MSG_NOSIGNAL) != size) die("send");
+  return true;
 }
 
 static void fail_answer(const struct client* client, const char* reason) {
@@ -66,7 +63,10 @@ static bool is_whole(struct client* client) {
   return true;
 }
 
-static void read_answer(struct http* http, struct client* client) {
+static void read_answer(void* owner, size_t slot, uint32_t events) {
+  struct http* http = owner;
+  struct client* client = &http->clients[slot];
+  (void)events;
   size_t room = ANSWER_MAX - client->received;
   ssize_t count = recv(client->fd, client->answer + client->received, room, MSG_DONTWAIT);
   if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
@@ -76,65 +76,31 @@ static void read_answer(struct http* http, struct client* client) {
   if (!is_whole(client)) return;
   uint64_t now = now_ns();
   window_record(&http->load->window, now - client->started, 1);
-  http->busy--;
-  if (http->load->window.phase == PHASE_DONE) return;
-  if (http->pacer.interval > 0) {
-    pacer_release(&http->pacer, (size_t)(client - http->clients));
-  } else {
-    ask(http, client, now);
-  }
+  loop_finish(&http->loop, slot, now);
 }
 
 static void open_clients(struct http* http) {
   struct load* load = http->load;
-  http->epoll = epoll_create1(EPOLL_CLOEXEC);
-  if (http->epoll < 0) die("epoll_create1");
   http->clients = must_calloc(load->connections, sizeof *http->clients);
-  pacer_open(&http->pacer, load, 1);
+  loop_open(&http->loop, 1);
   for (size_t i = 0; i < load->connections; i++) {
     struct client* client = &http->clients[i];
     client->fd = connect_socket(load, 0);
     if (client->fd < 0) die("connect");
     // Names of its own: an answer to another connection would be a wrong one.
     client->turn = i * 1000000000ull;
-    must_register(http->epoll, EPOLL_CTL_ADD, client->fd, EPOLLIN, i);
+    loop_watch(&http->loop, EPOLL_CTL_ADD, client->fd, EPOLLIN, i);
   }
-}
-
-static void run_events(struct http* http) {
-  struct epoll_event events[EVENTS_MAX];
-  int count = wait_for_events(http->epoll, events, EVENTS_MAX, http->load, &http->pacer);
-  for (int i = 0; i < count; i++) read_answer(http, &http->clients[events[i].data.u64]);
-}
-
-static void run_paced_starts(struct http* http) {
-  size_t index;
-  uint64_t due;
-  uint64_t now = now_ns();
-  while (pacer_take(&http->pacer, now, &index, &due)) ask(http, &http->clients[index], due);
 }
 
 int run_http(struct load* load) {
   static struct http http;
   http.load = load;
+  http.loop = (struct loop){.load = load, .owner = &http, .start = ask, .react = read_answer};
   open_clients(&http);
-  window_open(&load->window);
-  http.pacer.due = load->window.begin;
-  for (size_t i = 0; i < load->connections; i++) {
-    if (http.pacer.interval > 0) {
-      pacer_release(&http.pacer, i);
-    } else {
-      ask(&http, &http.clients[i], now_ns());
-    }
-  }
-  while (window_advance(&load->window, now_ns()) != PHASE_DONE) {
-    run_paced_starts(&http);
-    run_events(&http);
-  }
-  http.pacer.count = 0;
-  while (http.busy > 0 && now_ns() < load->window.end + DRAIN_NS) run_events(&http);
-  if (http.busy > 0) {
-    fprintf(stderr, "%zu answers never came\n", http.busy);
+  loop_run(&http.loop);
+  if (http.loop.busy > 0) {
+    fprintf(stderr, "%zu answers never came\n", http.loop.busy);
     return 1;
   }
   window_print(&load->window, congestion_of(http.clients[0].fd));

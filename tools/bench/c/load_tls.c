@@ -2,7 +2,6 @@
 // everybody alike, and verifies nothing: the bench is about the server.
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <signal.h>
@@ -13,15 +12,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "load.h"
+#include "loop.h"
 
-#define EVENTS_MAX 256
 #define READ_SIZE (256 * 1024)
 #define CHUNK_SIZE (1024u * 1024u)
 #define PAGE_SIZE 4096u
-#define DRAIN_NS 5000000000ull
-// As in load_connect.c.
-#define SOURCES 60000u
 #define SILENCE_MAX_S 10
 
 struct peer {
@@ -39,12 +34,9 @@ struct peer {
 struct run {
   struct load* load;
   SSL_CTX* context;
-  int epoll;
+  struct loop loop;
   size_t message_size;
-  size_t busy;
-  uint32_t sequence;
   struct peer* peers;
-  struct pacer pacer;
 };
 
 _Noreturn static void die_tls(const char* what) {
@@ -77,16 +69,13 @@ static void run_open(struct run* run, struct load* load) {
                                    SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(run->context, on_session);
   }
-  run->epoll = epoll_create1(EPOLL_CLOEXEC);
-  if (run->epoll < 0) die("epoll_create1");
   run->peers = must_calloc(load->connections, sizeof *run->peers);
-  pacer_open(&run->pacer, load, load->pipeline);
 }
 
-// Connected, with the handshake still to come.
-static void peer_open(struct run* run, struct peer* peer, uint32_t source) {
-  peer->fd = connect_socket(run->load, source);
-  if (peer->fd < 0) die("connect");
+// On a connection, with the handshake still to come.
+static void peer_open(struct run* run, struct peer* peer, int fd) {
+  if (fd < 0) die("connect");
+  peer->fd = fd;
   peer->ssl = SSL_new(run->context);
   if (peer->ssl == NULL || SSL_set_fd(peer->ssl, peer->fd) != 1 ||
       SSL_set_tlsext_host_name(peer->ssl, "localhost") != 1) {
@@ -117,8 +106,8 @@ static void set_nonblocking(int fd) {
 }
 
 static void peer_watch(struct run* run, const struct peer* peer, int operation, bool wants_write) {
-  must_register(run->epoll, operation, peer->fd, wants_write ? EPOLLIN | EPOLLOUT : EPOLLIN,
-                (uint64_t)(peer - run->peers));
+  loop_watch(&run->loop, operation, peer->fd, wants_write ? EPOLLIN | EPOLLOUT : EPOLLIN,
+             (size_t)(peer - run->peers));
 }
 
 // True once all of the message is written; false while the kernel takes no more, or at an error,
@@ -172,56 +161,25 @@ static void number_messages(struct run* run, struct peer* peer) {
   peer->received = 0;
 }
 
-static void start_all(struct run* run, void (*start)(struct run*, struct peer*, uint64_t)) {
-  window_open(&run->load->window);
-  run->pacer.due = run->load->window.begin;
-  for (size_t i = 0; i < run->load->connections; i++) {
-    if (run->pacer.interval > 0)
-      pacer_release(&run->pacer, i);
-    else
-      start(run, &run->peers[i], now_ns());
-  }
+static void work(struct run* run) {
+  loop_run(&run->loop);
+  run->load->window.errors += run->loop.busy;
+  window_print(&run->load->window, congestion_of(run->peers[0].fd));
 }
 
-static void work(struct run* run, void (*start)(struct run*, struct peer*, uint64_t),
-                 void (*on_event)(struct run*, struct peer*)) {
-  struct epoll_event events[EVENTS_MAX];
-  struct window* window = &run->load->window;
-  start_all(run, start);
-  // What is under way at the end still has to be answered.
-  while (window_advance(window, now_ns()) != PHASE_DONE ||
-         (run->busy > 0 && now_ns() < window->end + DRAIN_NS)) {
-    size_t index;
-    uint64_t due;
-    uint64_t now = now_ns();
-    if (window->phase == PHASE_DONE) run->pacer.count = 0;
-    while (pacer_take(&run->pacer, now, &index, &due)) start(run, &run->peers[index], due);
-    int count = wait_for_events(run->epoll, events, EVENTS_MAX, run->load, &run->pacer);
-    for (int i = 0; i < count; i++) on_event(run, &run->peers[events[i].data.u64]);
-  }
-  window->errors += run->busy;
-  window_print(window, congestion_of(run->peers[0].fd));
-}
-
-// Begins again, or rests until the pacer wants it.
-static void next_turn(struct run* run, struct peer* peer, uint64_t now,
-                      void (*start)(struct run*, struct peer*, uint64_t)) {
-  run->busy--;
-  if (run->load->window.phase == PHASE_DONE) return;
-  if (run->pacer.interval > 0)
-    pacer_release(&run->pacer, (size_t)(peer - run->peers));
-  else
-    start(run, peer, now);
-}
-
-static void start_echo(struct run* run, struct peer* peer, uint64_t started) {
+static bool start_echo(void* owner, size_t slot, uint64_t started) {
+  struct run* run = owner;
+  struct peer* peer = &run->peers[slot];
   number_messages(run, peer);
   peer->started = started;
-  run->busy++;
   peer_write(run, peer);
+  return true;
 }
 
-static void on_echo_event(struct run* run, struct peer* peer) {
+static void on_echo_event(void* owner, size_t slot, uint32_t events) {
+  struct run* run = owner;
+  struct peer* peer = &run->peers[slot];
+  (void)events;
   if (peer->sent < run->message_size && peer_write(run, peer)) {
     peer_watch(run, peer, EPOLL_CTL_MOD, false);
   }
@@ -235,44 +193,45 @@ static void on_echo_event(struct run* run, struct peer* peer) {
   }
   uint64_t now = now_ns();
   window_record(&run->load->window, now - peer->started, run->load->pipeline);
-  next_turn(run, peer, now, start_echo);
+  loop_finish(&run->loop, slot, now);
 }
 
 static int run_tls_echo(struct load* load) {
   static struct run run;
   run_open(&run, load);
+  run.loop =
+      (struct loop){.load = load, .owner = &run, .start = start_echo, .react = on_echo_event};
+  loop_open(&run.loop, load->pipeline);
   for (size_t i = 0; i < load->connections; i++) {
     struct peer* peer = &run.peers[i];
-    peer_open(&run, peer, 0);
+    peer_open(&run, peer, connect_socket(load, 0));
     peer_handshake(peer);
     set_nonblocking(peer->fd);
     peer->message = must_calloc(1, run.message_size);
     fill_pattern(peer->message, run.message_size, i + 1);
     peer_watch(&run, peer, EPOLL_CTL_ADD, false);
   }
-  work(&run, start_echo, on_echo_event);
+  work(&run);
   return 0;
 }
 
-static void start_connect(struct run* run, struct peer* peer, uint64_t started) {
+static bool start_connect(void* owner, size_t slot, uint64_t started) {
+  struct run* run = owner;
+  struct peer* peer = &run->peers[slot];
   peer->started = started;
-  peer_open(run, peer, INADDR_LOOPBACK + run->sequence++ % SOURCES);
+  peer_open(run, peer, connect_from_next(run->load));
   set_nonblocking(peer->fd);
   number_messages(run, peer);
-  run->busy++;
   peer_watch(run, peer, EPOLL_CTL_ADD, false);
   // Says hello; the answer is an event.
   SSL_do_handshake(peer->ssl);
+  return true;
 }
 
 static void finish_connect(struct run* run, struct peer* peer, bool good) {
   uint64_t now = now_ns();
   struct window* window = &run->load->window;
-  // As in load_connect.c.
-  struct linger abort_on_close = {.l_onoff = 1, .l_linger = 0};
-  if (setsockopt(peer->fd, SOL_SOCKET, SO_LINGER, &abort_on_close, sizeof abort_on_close) != 0) {
-    die("SO_LINGER");
-  }
+  must_reset_on_close(peer->fd);
   // Without having said its close_notify OpenSSL would not resume the session.
   SSL_set_shutdown(peer->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
   SSL_free(peer->ssl);
@@ -282,10 +241,13 @@ static void finish_connect(struct run* run, struct peer* peer, bool good) {
     window_record(window, now - peer->started, 1);
   else
     window->errors++;
-  next_turn(run, peer, now, start_connect);
+  loop_finish(&run->loop, (size_t)(peer - run->peers), now);
 }
 
-static void on_connect_event(struct run* run, struct peer* peer) {
+static void on_connect_event(void* owner, size_t slot, uint32_t events) {
+  struct run* run = owner;
+  struct peer* peer = &run->peers[slot];
+  (void)events;
   if (!peer->is_shaken) {
     bool had_session = peer->session != NULL;
     int result = SSL_do_handshake(peer->ssl);
@@ -307,11 +269,14 @@ static void on_connect_event(struct run* run, struct peer* peer) {
 static int run_tls_connect(struct load* load) {
   static struct run run;
   run_open(&run, load);
+  run.loop =
+      (struct loop){.load = load, .owner = &run, .start = start_connect, .react = on_connect_event};
+  loop_open(&run.loop, load->pipeline);
   for (size_t i = 0; i < load->connections; i++) {
     run.peers[i].message = must_calloc(1, run.message_size);
     fill_pattern(run.peers[i].message, run.message_size, i + 1);
   }
-  work(&run, start_connect, on_connect_event);
+  work(&run);
   return 0;
 }
 
@@ -333,7 +298,7 @@ static int run_tls_bulk(struct load* load) {
   static const uint8_t question[8];
   run_open(&run, load);
   struct peer* peer = &run.peers[0];
-  peer_open(&run, peer, 0);
+  peer_open(&run, peer, connect_socket(load, 0));
   peer_handshake(peer);
   window_open(&load->window);
   while (window_advance(&load->window, now_ns()) != PHASE_DONE) {
@@ -367,7 +332,7 @@ static int run_tls_idle(struct load* load) {
     // Kept by nobody: they live as long as the process.
     for (; open < wanted; open++) {
       struct peer peer = {0};
-      peer_open(&run, &peer, 0);
+      peer_open(&run, &peer, connect_socket(load, 0));
       peer_handshake(&peer);
     }
     printf("{\"open\":%zu}\n", open);

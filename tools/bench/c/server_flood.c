@@ -33,12 +33,7 @@ static void accept_some(struct worker* worker) {
     if (fd < 0 && errno != EAGAIN) die("accept4");
     if (fd < 0) return;
     worker->counters->accepted++;
-    if (!take_token()) {
-      struct linger abort_on_close = {.l_onoff = 1, .l_linger = 0};
-      if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &abort_on_close, sizeof abort_on_close) != 0) {
-        die("SO_LINGER");
-      }
-    }
+    if (!take_token()) must_reset_on_close(fd);
     close(fd);
   }
 }

@@ -84,6 +84,11 @@ void* must_calloc(size_t count, size_t size) {
   return memory;
 }
 
+void must_reset_on_close(int fd) {
+  struct linger linger = {.l_onoff = 1, .l_linger = 0};
+  if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger) != 0) die("SO_LINGER");
+}
+
 void must_register(int epoll, int operation, int fd, uint32_t events, uint64_t token) {
   struct epoll_event event = {.events = events, .data.u64 = token};
   if (epoll_ctl(epoll, operation, fd, &event) != 0) die("epoll_ctl");
