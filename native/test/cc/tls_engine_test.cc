@@ -247,7 +247,40 @@ TEST_CASE("garbage in the place of records is refused at every state") {
   }
 }
 
-TEST_CASE("a record above what TLS allows is refused before it has arrived") {
+TEST_CASE("a record above what TLS allows is refused at every state, before it has arrived") {
+  for (const int version : kVersions) {
+    for (const char type : {'\x14', '\x15', '\x16', '\x17'}) {
+      for (int step_count = 0; step_count < 6; step_count++) {
+        for (const bool at_server : {true, false}) {
+          CAPTURE(version);
+          CAPTURE(static_cast<int>(type));
+          CAPTURE(step_count);
+          CAPTURE(at_server);
+          TlsPair pair(version);
+          for (int i = 0; i < step_count; i++) {
+            pair.step();
+            pair.to_server.deliver();
+            pair.to_client.deliver();
+          }
+          // What came in order is taken; then comes more than any version has room for: RFC 5246,
+          // 6.2.3, has 2^14 + 2048, RFC 8446 less.
+          Engine& engine = at_server ? *pair.server : *pair.client;
+          Line& line = at_server ? pair.to_server : pair.to_client;
+          line.arrived += std::string({type, '\x03', '\x03', '\x48', '\x01'});
+          IoResult told = 0;
+          for (int i = 0; i < 3 && !engine.is_done() && told != -EPROTO; i++) {
+            told = engine.handshake();
+          }
+          if (engine.is_done()) told = receive_all(engine).end;
+          CHECK(told == -EPROTO);
+          CHECK(engine.failure().kind != FailureKind::kNone);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("a record is refused as soon as it is longer than this version allows") {
   TlsPair pair;
   pair.shake_hands();
   pair.to_client.deliver();

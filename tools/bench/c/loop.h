@@ -1,5 +1,5 @@
-// The loop that closed loads share. A slot is a connection, or one after another: it begins, is busy
-// until its answer is whole, and begins again, at once or when the pacer says so.
+// The loop that closed loads share. A slot is a connection, or one after another: it begins, is
+// busy until its answer is whole, and begins again, at once or when the pacer says so.
 #ifndef SOCK_BENCH_LOOP_H
 #define SOCK_BENCH_LOOP_H
 
