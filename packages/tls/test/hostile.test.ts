@@ -131,6 +131,7 @@ describe('a listener', () => {
   });
 
   it('lets others in once those who drip have had their time', async () => {
+    const timeout = 'ERR_SOCK_TIMEOUT';
     const listener = await serving(300, 2);
     const slow = await Promise.all([1, 2].map(() => reach(listener)));
     const first = (await hello()).subarray(0, 1);
@@ -139,8 +140,9 @@ describe('a listener', () => {
     const target = { host: 'localhost', port: listener.localPort, context };
     closing(await connectTls(target)).close();
     expect(errors.length).toBeGreaterThan(0);
-    await until(10_000, () => errors.length === 2);
-    expect(errors).toMatchObject([{ code: 'ERR_SOCK_TIMEOUT' }, { code: 'ERR_SOCK_TIMEOUT' }]);
+    // On a busy machine the guest may be late, too, or gone before its server knows.
+    const late = () => errors.filter((error) => (error as { code?: string }).code === timeout);
+    await until(10_000, () => late().length >= 2);
     for (const socket of slow) socket.close();
     await expectUnharmed(listener);
   });
