@@ -13,8 +13,13 @@ const native = join(root, 'native');
 const env = {
   CMAKE_BUILD_PARALLEL_LEVEL: String(availableParallelism()),
   TURBO_TELEMETRY_DISABLED: '1',
+  CCACHE_NOHASHDIR: '1',
   ...process.env,
 };
+
+/** The C++ tests and the addon compile the same sources in folders of their own. */
+const compilerCache =
+  spawnSync('ccache', ['--version']).status === 0 ? ['CMAKE_CXX_COMPILER_LAUNCHER=ccache'] : [];
 
 const steps = {
   build: () => tool('turbo', ['run', 'build', 'build:native', '--output-logs=errors-only']),
@@ -58,7 +63,8 @@ function tool(name, args, options) {
 /** The C++ tests, built without Node in a folder of their own. */
 function ctest(folder, sanitize) {
   const build = join(native, folder);
-  const flags = ['-DSOCK_TESTS_ONLY=ON', `-DSOCK_SANITIZE=${sanitize}`];
+  const options = ['SOCK_TESTS_ONLY=ON', `SOCK_SANITIZE=${sanitize}`, ...compilerCache];
+  const flags = options.map((option) => `-D${option}`);
   output('cmake', ['-S', native, '-B', build, ...flags]);
   output('cmake', ['--build', build]);
 
@@ -145,7 +151,8 @@ function jest(args, more = {}) {
  */
 function sanitizedJest() {
   const folder = 'build-address';
-  const options = ['SOCK_SANITIZE=address,undefined', 'SOCK_KQUEUE_STAND_IN=ON'];
+  const sanitizers = 'SOCK_SANITIZE=address,undefined';
+  const options = [sanitizers, 'SOCK_KQUEUE_STAND_IN=ON', ...compilerCache];
   const flags = ['--debug', '--out', folder, ...options.map((option) => `--CD${option}`)];
   output(join(native, 'node_modules', '.bin', 'cmake-js'), ['compile', ...flags], { cwd: native });
 
