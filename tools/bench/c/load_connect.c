@@ -18,7 +18,6 @@ struct slot {
 };
 
 struct churn {
-  struct load* load;
   struct loop loop;
   struct slot* slots;
   uint8_t message[MESSAGE_MAX];
@@ -26,7 +25,7 @@ struct churn {
 
 static bool start_slot(void* owner, size_t index, uint64_t started) {
   struct churn* churn = owner;
-  struct load* load = churn->load;
+  struct load* load = churn->loop.load;
   struct slot* slot = &churn->slots[index];
   slot->started = started;
   slot->received = 0;
@@ -46,9 +45,9 @@ static void finish_slot(struct churn* churn, struct slot* slot, bool good) {
   must_reset_on_close(slot->fd);
   close(slot->fd);
   if (good) {
-    window_record(&churn->load->window, now - slot->started, 1);
+    window_record(&churn->loop.load->window, now - slot->started, 1);
   } else {
-    churn->load->window.errors++;
+    churn->loop.load->window.errors++;
   }
   loop_finish(&churn->loop, (size_t)(slot - churn->slots), now);
 }
@@ -63,10 +62,10 @@ static void read_slot(void* owner, size_t index, uint32_t events) {
     if (count < 0 && errno == EINTR) continue;
     if (count < 0 && errno == EAGAIN) return;
     if (count <= 0) {
-      finish_slot(churn, slot, count == 0 && slot->received == churn->load->size);
+      finish_slot(churn, slot, count == 0 && slot->received == churn->loop.load->size);
       return;
     }
-    if (slot->received + (size_t)count > churn->load->size ||
+    if (slot->received + (size_t)count > churn->loop.load->size ||
         memcmp(answer, churn->message + slot->received, (size_t)count) != 0) {
       fprintf(stderr, "wrong echo: %zd bytes at %zu\n", count, slot->received);
       exit(1);
@@ -78,7 +77,6 @@ static void read_slot(void* owner, size_t index, uint32_t events) {
 int run_connect(struct load* load) {
   static struct churn churn;
   if (load->size > MESSAGE_MAX) die_usage("--size is too large for connect");
-  churn.load = load;
   churn.loop =
       (struct loop){.load = load, .owner = &churn, .start = start_slot, .react = read_slot};
   loop_open(&churn.loop, 1);

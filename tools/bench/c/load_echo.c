@@ -22,7 +22,6 @@ struct connection {
 };
 
 struct echo {
-  struct load* load;
   struct loop loop;
   size_t batch_size;
   struct connection* connections;
@@ -54,9 +53,9 @@ static bool start_batch(void* owner, size_t slot, uint64_t started) {
   struct echo* echo = owner;
   struct connection* connection = &echo->connections[slot];
   // A number that moves with every turn shows an answer that belongs to an earlier question.
-  for (size_t i = 0; i < echo->load->pipeline; i++) {
+  for (size_t i = 0; i < echo->loop.load->pipeline; i++) {
     uint64_t turn = ++connection->turn;
-    memcpy(connection->batch + i * echo->load->size, &turn, sizeof turn);
+    memcpy(connection->batch + i * echo->loop.load->size, &turn, sizeof turn);
   }
   connection->sent = 0;
   connection->received = 0;
@@ -67,7 +66,7 @@ static bool start_batch(void* owner, size_t slot, uint64_t started) {
 
 static void finish_batch(struct echo* echo, struct connection* connection) {
   uint64_t now = now_ns();
-  window_record(&echo->load->window, now - connection->started, echo->load->pipeline);
+  window_record(&echo->loop.load->window, now - connection->started, echo->loop.load->pipeline);
   loop_finish(&echo->loop, (size_t)(connection - echo->connections), now);
 }
 
@@ -88,7 +87,7 @@ static void read_answer(struct echo* echo, struct connection* connection) {
 }
 
 static void open_connections(struct echo* echo) {
-  struct load* load = echo->load;
+  struct load* load = echo->loop.load;
   echo->batch_size = load->size * load->pipeline;
   echo->connections = must_calloc(load->connections, sizeof *echo->connections);
   loop_open(&echo->loop, load->pipeline);
@@ -111,7 +110,6 @@ static void react(void* owner, size_t slot, uint32_t events) {
 
 int run_echo(struct load* load) {
   static struct echo echo;
-  echo.load = load;
   echo.loop = (struct loop){.load = load, .owner = &echo, .start = start_batch, .react = react};
   open_connections(&echo);
   loop_run(&echo.loop);

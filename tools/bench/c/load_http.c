@@ -21,7 +21,6 @@ struct client {
 };
 
 struct http {
-  struct load* load;
   struct loop loop;
   struct client* clients;
 };
@@ -75,12 +74,12 @@ static void read_answer(void* owner, size_t slot, uint32_t events) {
   client->received += (size_t)count;
   if (!is_whole(client)) return;
   uint64_t now = now_ns();
-  window_record(&http->load->window, now - client->started, 1);
+  window_record(&http->loop.load->window, now - client->started, 1);
   loop_finish(&http->loop, slot, now);
 }
 
 static void open_clients(struct http* http) {
-  struct load* load = http->load;
+  struct load* load = http->loop.load;
   http->clients = must_calloc(load->connections, sizeof *http->clients);
   loop_open(&http->loop, 1);
   for (size_t i = 0; i < load->connections; i++) {
@@ -95,7 +94,6 @@ static void open_clients(struct http* http) {
 
 int run_http(struct load* load) {
   static struct http http;
-  http.load = load;
   http.loop = (struct loop){.load = load, .owner = &http, .start = ask, .react = read_answer};
   open_clients(&http);
   loop_run(&http.loop);

@@ -12,7 +12,6 @@ struct slot {
 };
 
 struct crowd {
-  struct load* load;
   struct loop loop;
   struct slot* slots;
 };
@@ -21,7 +20,7 @@ static bool start_slot(void* owner, size_t index, uint64_t started) {
   struct crowd* crowd = owner;
   struct slot* slot = &crowd->slots[index];
   slot->started = started;
-  slot->fd = connect_from_next(crowd->load);
+  slot->fd = connect_from_next(crowd->loop.load);
   // A reset can be faster than connect(), which then fails with it: that is an answer, too.
   if (slot->fd < 0 && errno == ECONNRESET) return false;
   if (slot->fd < 0) die("connect");
@@ -37,13 +36,12 @@ static void finish_slot(void* owner, size_t index, uint32_t events) {
   // It may have been closed in order.
   must_reset_on_close(slot->fd);
   close(slot->fd);
-  window_record(&crowd->load->window, now - slot->started, 1);
+  window_record(&crowd->loop.load->window, now - slot->started, 1);
   loop_finish(&crowd->loop, index, now);
 }
 
 int run_knock(struct load* load) {
   static struct crowd crowd;
-  crowd.load = load;
   crowd.loop =
       (struct loop){.load = load, .owner = &crowd, .start = start_slot, .react = finish_slot};
   loop_open(&crowd.loop, 1);

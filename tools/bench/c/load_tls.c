@@ -32,7 +32,6 @@ struct peer {
 };
 
 struct run {
-  struct load* load;
   SSL_CTX* context;
   struct loop loop;
   size_t message_size;
@@ -53,7 +52,6 @@ static int on_session(SSL* ssl, SSL_SESSION* session) {
 }
 
 static void run_open(struct run* run, struct load* load) {
-  run->load = load;
   run->message_size = load->size * load->pipeline;
   // Writes that a reset connection refuses are errors here, not signals.
   signal(SIGPIPE, SIG_IGN);
@@ -153,9 +151,9 @@ static enum reading peer_read(struct run* run, struct peer* peer) {
 
 // A number that moves with every turn shows an answer that belongs to an earlier question.
 static void number_messages(struct run* run, struct peer* peer) {
-  for (size_t i = 0; i < run->load->pipeline; i++) {
+  for (size_t i = 0; i < run->loop.load->pipeline; i++) {
     uint64_t turn = ++peer->turn;
-    memcpy(peer->message + i * run->load->size, &turn, sizeof turn);
+    memcpy(peer->message + i * run->loop.load->size, &turn, sizeof turn);
   }
   peer->sent = 0;
   peer->received = 0;
@@ -163,8 +161,8 @@ static void number_messages(struct run* run, struct peer* peer) {
 
 static void work(struct run* run) {
   loop_run(&run->loop);
-  run->load->window.errors += run->loop.busy;
-  window_print(&run->load->window, congestion_of(run->peers[0].fd));
+  run->loop.load->window.errors += run->loop.busy;
+  window_print(&run->loop.load->window, congestion_of(run->peers[0].fd));
 }
 
 static bool start_echo(void* owner, size_t slot, uint64_t started) {
@@ -192,7 +190,7 @@ static void on_echo_event(void* owner, size_t slot, uint32_t events) {
       die_tls("the server ended a connection");
   }
   uint64_t now = now_ns();
-  window_record(&run->load->window, now - peer->started, run->load->pipeline);
+  window_record(&run->loop.load->window, now - peer->started, run->loop.load->pipeline);
   loop_finish(&run->loop, slot, now);
 }
 
@@ -219,7 +217,7 @@ static bool start_connect(void* owner, size_t slot, uint64_t started) {
   struct run* run = owner;
   struct peer* peer = &run->peers[slot];
   peer->started = started;
-  peer_open(run, peer, connect_from_next(run->load));
+  peer_open(run, peer, connect_from_next(run->loop.load));
   set_nonblocking(peer->fd);
   number_messages(run, peer);
   peer_watch(run, peer, EPOLL_CTL_ADD, false);
@@ -230,7 +228,7 @@ static bool start_connect(void* owner, size_t slot, uint64_t started) {
 
 static void finish_connect(struct run* run, struct peer* peer, bool good) {
   uint64_t now = now_ns();
-  struct window* window = &run->load->window;
+  struct window* window = &run->loop.load->window;
   must_reset_on_close(peer->fd);
   // Without having said its close_notify OpenSSL would not resume the session.
   SSL_set_shutdown(peer->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
