@@ -93,9 +93,10 @@ function loadOptions(
 async function sampleLoad(
   contender: Contender,
   workload: LoadWorkload,
-  settings: MeasureSettings,
+  given: MeasureSettings,
   surroundings: Surroundings,
 ): Promise<Sample> {
+  const settings = { ...given, seconds: Math.max(given.seconds, workload.secondsMin ?? 0) };
   const { placement } = settings;
   const command = serverCommand(contender, workload, surroundings);
   await using server = new LineProcess(pinned(command, placement?.server));

@@ -97,6 +97,7 @@ export const TLS_WORKLOADS: readonly (LoadWorkload | IdleWorkload)[] = [
     unit: 'ms',
     figure: 'loopDelay',
     rate: 60,
+    secondsMin: 1,
     key: 'rsa4096',
     contenders: doing('connect', [sock, node]),
     bars: [{ contender: 'sock', limit: 2 }],

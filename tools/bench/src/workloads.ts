@@ -76,6 +76,8 @@ export interface LoadWorkload extends WorkloadBase {
   readonly isResumed?: boolean;
   /** Operations per second offered, where the run does not say otherwise. */
   readonly rate?: number;
+  /** A run is at least this long, where shorter ones may see no operation end. */
+  readonly secondsMin?: number;
 }
 
 /** Connections that do nothing; the figure is resident memory of the server for one more. */
