@@ -1,5 +1,5 @@
 /** Every public member of a socket, in every state: what it does there. */
-import { openSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Socket } from '@sock/core';
 import {
@@ -8,6 +8,7 @@ import {
   membersOf,
   openSockets,
   outcomeOf,
+  streamCalls,
   tableOf,
 } from '@sock/testing';
 import { Cleanup, type Family, listening, socketIn, states } from './support/states.js';
@@ -48,30 +49,8 @@ function throttled(socket: Socket): Socket {
 }
 
 const atOnce = { timeout: 0 };
-/** Open, and in memory: nothing has to be waited for. */
-const file = openSync(__filename, 'r');
-const aByte = { length: 1 };
 const calls: Record<string, Call> = {
-  send: (s) => s.send('x'),
-  sendAll: (s) => s.sendAll('x'),
-  sendSync: (s) => s.sendSync('x', atOnce),
-  sendAllSync: (s) => s.sendAllSync('x', atOnce),
-  trySend: (s) => s.trySend('x'),
-  sendv: (s) => s.sendv(['x', 'y']),
-  sendvAll: (s) => s.sendvAll(['x', 'y']),
-  sendvSync: (s) => s.sendvSync(['x', 'y'], atOnce),
-  sendvAllSync: (s) => s.sendvAllSync(['x', 'y'], atOnce),
-  trySendv: (s) => s.trySendv(['x', 'y']),
-  sendFile: (s) => s.sendFile(file, aByte),
-  sendFileAll: (s) => s.sendFileAll(file, aByte),
-  sendFileSync: (s) => s.sendFileSync(file, { ...aByte, ...atOnce }),
-  sendFileAllSync: (s) => s.sendFileAllSync(file, { ...aByte, ...atOnce }),
-  trySendFile: (s) => s.trySendFile(file, aByte),
-  recvv: (s) => s.recvv([new Uint8Array(8)]),
-  recvvAll: (s) => s.recvvAll([new Uint8Array(8)]),
-  recvvSync: (s) => s.recvvSync([new Uint8Array(8)], atOnce),
-  recvvAllSync: (s) => s.recvvAllSync([new Uint8Array(8)], atOnce),
-  tryRecvv: (s) => s.tryRecvv([new Uint8Array(8)]),
+  ...streamCalls(__filename),
   sendMsg: (s) => s.sendMsg({ data: 'x' }),
   sendMsgSync: (s) => s.sendMsgSync({ data: 'x' }, atOnce),
   trySendMsg: (s) => s.trySendMsg({ data: 'x' }),
@@ -80,14 +59,6 @@ const calls: Record<string, Call> = {
   tryRecvMsg: (s) => s.tryRecvMsg(),
   setPassCredentials: (s) => s.setPassCredentials(true),
   getPassCredentials: (s) => s.getPassCredentials(),
-  recv: (s) => s.recv(),
-  'recv(view)': (s) => s.recv(new Uint8Array(8)),
-  recvSync: (s) => s.recvSync(8, atOnce),
-  tryRecv: (s) => s.tryRecv(),
-  recvAll: (s) => s.recvAll(8),
-  recvAllSync: (s) => s.recvAllSync(8, atOnce),
-  'chunks().next': (s) => s.chunks().next(),
-  'chunks({ reuse }).next': (s) => s.chunks({ reuse: true }).next(),
   setBandwidth: (s) => s.setBandwidth(1_000),
   getBandwidth: (s) => s.getBandwidth(),
   bandwidthWaitMs: (s) => s.bandwidthWaitMs(1),
@@ -98,14 +69,6 @@ const calls: Record<string, Call> = {
   'recvLimited(view)': (s) => throttled(s).recvLimited(new Uint8Array(8)),
   recvLimitedSync: (s) => throttled(s).recvLimitedSync(8, atOnce),
   tryRecvLimited: (s) => throttled(s).tryRecvLimited(),
-  'for await': (s) => s[Symbol.asyncIterator]().next(),
-  'shutdown(read)': (s) => s.shutdown('read'),
-  'shutdown(write)': (s) => s.shutdown('write'),
-  'shutdown(both)': (s) => s.shutdown('both'),
-  end: (s) => s.end(),
-  asyncDispose: (s) => s[Symbol.asyncDispose](),
-  dispose: (s) => s[Symbol.dispose](),
-  close: (s) => s.close(),
   detach: (s) => {
     Socket.fromFd(s.detach()).close();
   },
@@ -154,26 +117,16 @@ const calls: Record<string, Call> = {
   getTimeout: (s) => s.getTimeout(),
   setTimeouts: (s) => s.setTimeouts({ operationTimeout: 1_000 }),
   getTimeouts: (s) => s.getTimeouts().dnsTimeout,
-  ref: (s) => s.ref() === s,
-  unref: (s) => s.unref() === s,
   bytesRead: (s) => s.bytesRead,
   bytesWritten: (s) => s.bytesWritten,
-  fd: (s) => s.fd >= 0,
   family: (s) => s.family,
   type: (s) => s.type,
-  isConnected: (s) => s.isConnected,
   isBound: (s) => s.isBound,
   isListening: (s) => s.isListening,
   localAddress: (s) => s.localAddress,
   localPort: (s) => (s.localPort === undefined ? undefined : 'a port'),
   remoteAddress: (s) => s.remoteAddress,
   remotePort: (s) => (s.remotePort === undefined ? undefined : 'a port'),
-  sendQueueBytes: (s) => s.sendQueueBytes,
-  sendQueueMax: (s) => s.sendQueueMax,
-  pendingRead: (s) => s.pendingRead(),
-  joinPoll: (s) => s.joinPoll({ onClosing: () => {}, onPendingRead: () => {} })(),
-  lendReading: (s) => s.lendReading({ onClosing: () => {} }).end(),
-  lendWriting: (s) => s.lendWriting({ onClosing: () => {} }).end(),
   lendAccepting: (s) => s.lendAccepting({ onClosing: () => {} }).end(),
 };
 

@@ -22,4 +22,5 @@ export {
   tooMuch,
   turns,
 } from './stream/trial.js';
+export { streamCalls } from './stream-calls.js';
 export { until, within } from './within.js';
