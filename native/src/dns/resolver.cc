@@ -49,22 +49,6 @@ void add(Watchers& watchers, std::shared_ptr<sys::Notifier> watcher) {
     watchers.push_back(std::move(watcher));
 }
 
-struct Waiting {
-  Question question;
-  Watchers watchers;
-};
-
-// What a worker is busy with. Lives on its stack; listed in State::running meanwhile.
-struct Job {
-  uint32_t id;
-  Watchers watchers;
-  bool abandoned = false;
-};
-
-}  // namespace
-
-namespace {
-
 Answer look_up_name(const Question& question) {
   Answer answer;
   answer.id = question.id;
@@ -126,6 +110,18 @@ struct Resolver::State : std::enable_shared_from_this<Resolver::State> {
         lookup(std::move(lookup_given)),
         notify(notify_given),
         notify_argument(argument) {}
+
+  struct Waiting {
+    Question question;
+    Watchers watchers;
+  };
+
+  // What a worker is busy with. Lives on its stack; listed in `running` meanwhile.
+  struct Job {
+    uint32_t id;
+    Watchers watchers;
+    bool abandoned = false;
+  };
 
   void work();
 
@@ -255,11 +251,11 @@ Load Resolver::load() const {
 
 void Resolver::cancel(uint32_t id) {
   const std::lock_guard lock(state_->mutex);
-  const auto waits = [id](const Waiting& waiting) { return waiting.question.id == id; };
+  const auto waits = [id](const State::Waiting& waiting) { return waiting.question.id == id; };
   const auto is_it = [id](const Answer& answer) { return answer.id == id; };
   if (std::erase_if(state_->pending, waits) > 0) return;
   if (std::erase_if(state_->finished, is_it) > 0) return;
-  for (Job* job : state_->running) {
+  for (State::Job* job : state_->running) {
     if (job->id != id || job->abandoned) continue;
     job->abandoned = true;
     state_->stuck_count++;
@@ -271,11 +267,11 @@ void Resolver::cancel(uint32_t id) {
 void Resolver::watch(uint32_t id, std::shared_ptr<sys::Notifier> watcher) {
   const std::lock_guard lock(state_->mutex);
   // From the back: as a rule it was submitted just now.
-  const auto is_it = [id](const Waiting& waiting) { return waiting.question.id == id; };
+  const auto is_it = [id](const State::Waiting& waiting) { return waiting.question.id == id; };
   const auto end = state_->pending.rend();
   const auto waiting = std::find_if(state_->pending.rbegin(), end, is_it);
   if (waiting != end) return add(waiting->watchers, std::move(watcher));
-  for (Job* job : state_->running) {
+  for (State::Job* job : state_->running) {
     if (job->id == id && !job->abandoned) return add(job->watchers, std::move(watcher));
   }
   watcher->notify();
