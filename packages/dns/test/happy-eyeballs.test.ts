@@ -70,8 +70,8 @@ describeWithPeers(
       const { port, options, ipv4, ipv6 } = await openFar(refuse);
       const body = `
         for (const form of forms) {
-          tell(await form('both.test', ${port}, { preferIpv6: true, attemptTimeout: 300 }));
-          tell(await form('both.test', ${port}, { preferIpv6: true, timeout: 400 }));
+          tell(await form('both.test', ${port}, { preferIpv6: true, attemptTimeout: 600 }));
+          tell(await form('both.test', ${port}, { preferIpv6: true, timeout: 700 }));
         }
       `;
       const steps = ['attempt ipv6', 'attempt ipv4', 'failed ipv4'];
