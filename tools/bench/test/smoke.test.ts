@@ -1,20 +1,12 @@
-import { execFile } from 'node:child_process';
 import { join } from 'node:path';
+import { launch } from '@sock/testing';
 
 const MAIN = join(__dirname, '../dist/main.js');
 
-interface Run {
-  readonly status: unknown;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function bench(...args: string[]): Promise<Run> {
-  return new Promise((resolve) => {
-    const done = (error: Error | null, stdout: string, stderr: string) =>
-      resolve({ status: error === null ? 0 : (error as { code?: unknown }).code, stdout, stderr });
-    execFile(process.execPath, [MAIN, ...args], { encoding: 'utf8' }, done);
-  });
+async function bench(...args: string[]) {
+  const { ended } = await launch(process.execPath, [MAIN, ...args]);
+  const { code, stdout, stderr } = await ended;
+  return { status: code, stdout: String(stdout), stderr };
 }
 
 describe('the bench', () => {
