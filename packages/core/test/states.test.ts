@@ -50,7 +50,7 @@ function throttled(socket: Socket): Socket {
 
 const atOnce = { timeout: 0 };
 const calls: Record<string, Call> = {
-  ...streamCalls(__filename),
+  ...streamCalls(),
   sendMsg: (s) => s.sendMsg({ data: 'x' }),
   sendMsgSync: (s) => s.sendMsgSync({ data: 'x' }, atOnce),
   trySendMsg: (s) => s.trySendMsg({ data: 'x' }),

@@ -128,7 +128,7 @@ function nameOf(state: TlsHandshakeState): string | undefined {
 
 const atOnce = { timeout: 0 };
 const calls: Record<string, (socket: TlsSocket) => unknown> = {
-  ...streamCalls(__filename),
+  ...streamCalls(),
   handshake: (s) => s.handshake(),
   handshakeSync: (s) => s.handshakeSync(atOnce),
   tryHandshake: (s) => nameOf(s.tryHandshake()),
