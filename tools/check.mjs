@@ -224,6 +224,12 @@ function selected(args) {
   return Object.fromEntries(args.map((name) => [name, all[name]]));
 }
 
+function count(tally, { passed, failed, skipped }) {
+  tally.passed += passed;
+  tally.failed += failed;
+  tally.skipped += skipped;
+}
+
 /** Runs one step, says how it went, and adds its counts to the tally. */
 function run(name, step, tally) {
   const start = performance.now();
@@ -238,9 +244,7 @@ function run(name, step, tally) {
   for (const test of skipped) console.log(`${name}: skipped: ${test}`);
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   console.log(`${failed ? 'FAILED' : 'ok'} ${name} (${seconds} s)`);
-  tally.passed += passed;
-  tally.failed += failed;
-  tally.skipped += skipped.length;
+  count(tally, { passed, failed, skipped: skipped.length });
   return failed === 0;
 }
 
@@ -267,9 +271,7 @@ function startBeside() {
     process.stdout.write(printed);
     const counts = /(\d+) passed, (\d+) failed, (\d+) skipped\n$/.exec(printed);
     const [passed, failed, skipped] = counts?.slice(1).map(Number) ?? [0, 1, 0];
-    tally.passed += passed;
-    tally.failed += failed;
-    tally.skipped += skipped;
+    count(tally, { passed, failed, skipped });
   };
 }
 
