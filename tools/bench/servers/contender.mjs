@@ -32,22 +32,33 @@ export function readOptions() {
 /** Of a flood so many are let in a second, by everybody. */
 export const FLOOD_PER_SECOND = 1000;
 
-/** Cuts a stream into frames of one size; what is incomplete waits for the next chunk. */
+// The subarray() of a Buffer would look up its memory again for each frame: 30 ns on 500.
+const viewOf = (buffer, start, length) => new Uint8Array(buffer, start, length);
+
+/**
+ * Cuts a stream into frames of one size, each a view of the chunk that `frameOf` makes; what is
+ * incomplete waits for the next chunk.
+ */
 export class Framer {
   #size;
+  #frameOf;
   #carry = null;
 
-  constructor(size) {
+  constructor(size, frameOf = viewOf) {
     this.#size = size;
+    this.#frameOf = frameOf;
   }
 
   push(chunk, onFrame) {
     const data = this.#carry === null ? chunk : Buffer.concat([this.#carry, chunk]);
+    const { buffer, byteOffset, length } = data;
+    const size = this.#size;
+    const frameOf = this.#frameOf;
     let offset = 0;
-    for (; offset + this.#size <= data.length; offset += this.#size) {
-      onFrame(data.subarray(offset, offset + this.#size));
+    for (; offset + size <= length; offset += size) {
+      onFrame(frameOf(buffer, byteOffset + offset, size));
     }
-    this.#carry = offset === data.length ? null : data.subarray(offset);
+    this.#carry = offset === length ? null : data.subarray(offset);
   }
 }
 

@@ -14,7 +14,8 @@ const handlers = {
     socket.on('data', (chunk) => socket.write(chunk));
   },
   pipeline: (socket) => {
-    const framer = new Framer(options.size);
+    // A write() of node:net makes a Buffer of what is none.
+    const framer = new Framer(options.size, Buffer.from);
     const answer = (frame) => socket.write(frame);
     if (options.variant === 'cork') {
       socket.on('data', (chunk) => {
