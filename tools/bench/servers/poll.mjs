@@ -6,14 +6,17 @@ import { PollEvents, SocketPoll } from '@sock/poll';
 import { announce, readOptions } from './contender.mjs';
 
 const { Read, Write } = PollEvents;
-const EVENTS_MAX = 1024;
-const view = Buffer.allocUnsafeSlow(65536);
+// What is read of a socket for its event is still in the cache when it is answered: with 1,024 of
+// them it is not, and a message costs a tenth more.
+const EVENTS_MAX = 64;
+const memory = new ArrayBuffer(65536);
+const view = new Uint8Array(memory);
 const poll = new SocketPoll({ maxEvents: EVENTS_MAX });
 
 /** What the kernel did not take waits, and nothing is read until it has left. */
 function send(socket, chunk) {
   const count = socket.trySend(chunk) ?? 0;
-  if (count < chunk.length) poll.modify(socket, Write, Buffer.from(chunk.subarray(count)));
+  if (count < chunk.length) poll.modify(socket, Write, chunk.slice(count));
   return count === chunk.length;
 }
 
@@ -24,7 +27,7 @@ function echo(socket, rest) {
       return;
     }
     const count = socket.tryRecv(view);
-    if (count !== null) send(socket, view.subarray(0, count));
+    if (count !== null) send(socket, new Uint8Array(memory, 0, count));
   } catch (error) {
     socket.close();
     if (!(error instanceof SocketClosedError)) throw error;
