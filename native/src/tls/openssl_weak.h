@@ -23,6 +23,7 @@
 #pragma weak CRYPTO_get_ex_new_index
 #pragma weak CRYPTO_memdup
 #pragma weak ERR_clear_error
+#pragma weak ERR_peek_error
 #pragma weak ERR_peek_last_error
 #pragma weak ERR_reason_error_string
 #pragma weak EVP_CipherInit_ex
