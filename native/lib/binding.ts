@@ -112,9 +112,8 @@ export interface Binding {
   tlsState(
     slot: number,
     generation: number,
-  ):
-    | [version: string, cipher: string, protocol: string, resumed: number, verifyCode: number]
-    | number;
+  ): [version: string, cipher: string, protocol: string, verifyCode: number] | number;
+  tlsResumed(slot: number, generation: number): number;
   tlsPeerCertificate(slot: number, generation: number): ArrayBuffer | undefined;
   tlsPeerChain(slot: number, generation: number): ArrayBuffer[] | number;
   tlsQuestion(

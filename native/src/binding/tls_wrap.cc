@@ -223,8 +223,8 @@ napi_value js_failure(napi_env env, napi_callback_info info) {
                        to_js(env, std::string(problem))});
 }
 
-// tlsState(index, generation) -> [version, cipher, protocol, resumed, verify code]; the texts are
-// empty where there is nothing yet.
+// tlsState(index, generation) -> [version, cipher, protocol, verify code]; the texts are empty
+// where there is nothing yet.
 napi_value js_state(napi_env env, napi_callback_info info) {
   const Args<2> args(env, info);
   tls::Engine* engine = engine_of(source_of(args));
@@ -238,8 +238,15 @@ napi_value js_state(napi_env env, napi_callback_info info) {
   return to_list(env, {to_js(env, std::string(done ? SSL_get_version(ssl) : "")),
                        to_js(env, std::string(cipher == nullptr ? "" : cipher)),
                        to_js(env, std::string(reinterpret_cast<const char*>(protocol), size)),
-                       to_js(env, done ? SSL_session_reused(ssl) : 0),
                        to_js(env, SSL_get_verify_result(ssl))});
+}
+
+// tlsResumed(index, generation) -> 1 when keys of an earlier connection are used again, else 0.
+napi_value js_resumed(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  const tls::Engine* engine = engine_of(source_of(args));
+  const bool is_done = engine != nullptr && engine->is_done();
+  return to_js(env, is_done ? SSL_session_reused(engine->ssl()) : 0);
 }
 
 // tlsPeerCertificate(index, generation) -> its DER as an ArrayBuffer, or undefined.
@@ -366,6 +373,7 @@ void install_tls(Installer& installer) {
   installer.add("flushHeld", js_flush_held);
   installer.add("tlsFailure", js_failure);
   installer.add("tlsState", js_state);
+  installer.add("tlsResumed", js_resumed);
   installer.add("tlsPeerCertificate", js_peer_certificate);
   installer.add("tlsPeerChain", js_peer_chain);
   installer.add("tlsQuestion", js_question);

@@ -34,7 +34,7 @@ export interface HandshakeErrorEvent {
 }
 
 /** What both sides have agreed on. */
-export type Agreed = Pick<HandshakeEvent, 'version' | 'cipher' | 'alpn' | 'resumed'>;
+export type Agreed = Pick<HandshakeEvent, 'version' | 'cipher' | 'alpn'>;
 
 // Held here: a channel that nobody holds is collected, and its subscribers with it.
 const handshakes = channel('sock:tls:handshake');
@@ -42,12 +42,18 @@ const errors = channel('sock:tls:handshake-error');
 /** The log of this package. */
 export const tellLine = openLog('tls');
 
-export function tellDone(agreed: Agreed, server: boolean, startMs: number): void {
+/** `agreed` is asked only for those who listen: it costs three strings. */
+export function tellDone(
+  resumed: boolean,
+  server: boolean,
+  startMs: number,
+  agreed: () => Agreed,
+): void {
   count('tls_handshakes');
-  if (agreed.resumed) count('tls_resumptions');
+  if (resumed) count('tls_resumptions');
   if (!handshakes.hasSubscribers) return;
   const time = monotonicMs();
-  const event: HandshakeEvent = { time, server, duration: time - startMs, ...agreed };
+  const event: HandshakeEvent = { time, server, resumed, duration: time - startMs, ...agreed() };
   handshakes.publish(event);
 }
 

@@ -35,7 +35,7 @@ import {
 import { TlsHandshakeState } from './constants.js';
 import { type Callbacks, consult, judge, mustBeDone } from './consultation.js';
 import { checkContext, TlsContext } from './context.js';
-import { tellDone, tellFailed, tellLine } from './diagnostics.js';
+import { type Agreed, tellDone, tellFailed, tellLine } from './diagnostics.js';
 import { explainer } from './failure.js';
 import { Handshake } from './handshake.js';
 import { type CheckedHostname, checkHostname } from './hostname.js';
@@ -311,12 +311,13 @@ export class TlsSocket extends FileStream implements Pollable {
 
   /** Whether keys of an earlier connection were used again, so that no certificate was sent. */
   get isSessionReused(): boolean {
-    return this.told()?.[3] === 1;
+    const { slot, generation } = this.endpoint;
+    return binding.tlsResumed(slot, generation) === 1;
   }
 
   /** X509_V_* of OpenSSL: 0 when nothing is wrong with the peer's certificate, or none was sent. */
   get verifyResult(): number | undefined {
-    return this.told()?.[4];
+    return this.told()?.[3];
   }
 
   /**
@@ -458,8 +459,8 @@ export class TlsSocket extends FileStream implements Pollable {
     const { slot, generation, closed } = this.endpoint;
     const state = closed || verify === null ? -1 : binding.tlsState(slot, generation);
     if (verify === null || typeof state === 'number') return undefined;
-    const [, , , resumed, verifyCode] = state;
-    if (resumed === 1 && !this.context.isServer) return undefined;
+    if (this.isSessionReused && !this.context.isServer) return undefined;
+    const [, , , verifyCode] = state;
     return judge(this.endpoint, verify, verifyCode, this);
   }
 
@@ -492,12 +493,11 @@ export class TlsSocket extends FileStream implements Pollable {
     this.pending = null;
     this.ready = true;
     this.tellSecrets();
-    const told = this.told();
-    if (told === undefined) return;
-    const [version, cipher, protocol, resumed] = told;
-    const agreed = { version, cipher, alpn: protocol || undefined, resumed: resumed === 1 };
-    this.context.noteHandshake(agreed.resumed);
-    tellDone(agreed, this.context.isServer, this.startMs);
+    // Whoever was told the secrets may have closed it.
+    if (this.endpoint.closed) return;
+    const resumed = this.isSessionReused;
+    this.context.noteHandshake(resumed);
+    tellDone(resumed, this.context.isServer, this.startMs, () => this.agreed());
   }
 
   private fail(error: unknown): void {
@@ -513,7 +513,12 @@ export class TlsSocket extends FileStream implements Pollable {
     return this.explainErrno(errno, details) ?? systemError(errno, details);
   }
 
-  private told(): [string, string, string, number, number] | undefined {
+  private agreed(): Agreed {
+    const [version, cipher, protocol] = this.told() ?? [];
+    return { version, cipher, alpn: protocol || undefined };
+  }
+
+  private told(): [string, string, string, number] | undefined {
     if (this.endpoint.closed || this.state !== TlsHandshakeState.Complete) return undefined;
     const state = binding.tlsState(this.endpoint.slot, this.endpoint.generation);
     return typeof state === 'number' ? undefined : state;
