@@ -397,11 +397,8 @@ void Context::accept_for(Source& source, size_t records_reserved) {
   const size_t accepts_max = std::min<size_t>(source.words->receive_max, room);
   ListenerGuard guard(judge_, source);
   for (size_t i = 0; i < accepts_max; i++) {
-    if (i > 0 && !net::has_connection(source)) {
-      reactor_->mark_drained(source);
-      return;
-    }
-    Result<net::Accepted> accepted = net::accept(*reactor_, source, false, guard.get());
+    const auto report = i == 0 ? net::Report::kConnection : net::Report::kNone;
+    Result<net::Accepted> accepted = net::accept(*reactor_, source, report, false, guard.get());
     const auto kind = static_cast<int32_t>(Record::kAccepted);
     if (!accepted.ok()) {
       if (accepted.error().code == EAGAIN) return;

@@ -17,7 +17,7 @@ napi_value js_accept(napi_env env, napi_callback_info info) {
   if (source == nullptr) return to_js(env, -EBADF);
   ListenerGuard guard(context.judge(), *source);
   Result<net::Accepted> accepted =
-      net::accept(context.reactor(), *source, args.boolean(2), guard.get());
+      net::accept(context.reactor(), *source, net::Report::kNone, args.boolean(2), guard.get());
   if (!accepted.ok()) return context.fail(accepted.error());
   const sys::SockAddr& peer = accepted.value().peer;
   const auto kind = peer.is_unix() ? reactor::Kind::kStream : reactor::Kind::kTcp;

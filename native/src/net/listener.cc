@@ -19,21 +19,22 @@ void refuse(reactor::Reactor& reactor, sys::UniqueFd connection) {
   reactor.counters().add(Counter::kCloses);
 }
 
-}  // namespace
-
 bool has_connection(const reactor::Source& source) {
   Result<int> events = sys::wait_for(source.fd.get(), POLLIN, 0);
   // What is wrong with it, accept4 tells.
   return !events.ok() || events.value() != 0;
 }
 
-Result<Accepted> accept(reactor::Reactor& reactor, reactor::Source& source, bool wait,
-                        Guard* guard) {
+}  // namespace
+
+Result<Accepted> accept(reactor::Reactor& reactor, reactor::Source& source, Report report,
+                        bool wait, Guard* guard) {
   const reactor::Token token = source.token;
   Error error{EAGAIN, Syscall::kAccept};
   bool is_drained = false;
   for (int refusals = 0; refusals < kRefusalsMax; refusals++) {
-    if (refusals > 0 && !has_connection(source)) {
+    const bool is_reported = report == Report::kConnection && refusals == 0;
+    if (!is_reported && !has_connection(source)) {
       is_drained = true;
       break;
     }

@@ -33,7 +33,7 @@ struct Server {
   }
 
   Result<Accepted> accept(bool wait = true, Guard* guard = nullptr) {
-    return net::accept(loop.reactor, *source, wait, guard);
+    return net::accept(loop.reactor, *source, net::Report::kNone, wait, guard);
   }
   // A connection that the listener has in its queue.
   UniqueFd call() {
@@ -101,6 +101,17 @@ TEST_CASE_TEMPLATE("an accept that finds nobody registers, if it is to wait", Ba
   CHECK_FALSE(server.source->registered());
   CHECK(code_of(server.accept(true)) == EAGAIN);
   CHECK(server.source->registered());
+  CHECK_FALSE(server.source->has(flag::kReadable));
+}
+
+TEST_CASE_TEMPLATE("an accept that a late report led to finds nobody", Backend, Epoll, Kqueue,
+                   Poll) {
+  Server<Backend> server;
+  REQUIRE(code_of(server.accept()) == EAGAIN);
+  server.source->set(flag::kReadable);
+  const Result<Accepted> accepted =
+      net::accept(server.loop.reactor, *server.source, Report::kConnection, true);
+  CHECK(code_of(accepted) == EAGAIN);
   CHECK_FALSE(server.source->has(flag::kReadable));
 }
 
@@ -240,7 +251,7 @@ TEST_CASE_TEMPLATE("accepting on a socket that does not listen is an error", Bac
   Loop<Backend> loop;
   sys::FdPair connection = test::connect_tcp();
   Source& source = loop.adopt(std::move(connection.first), Kind::kListener);
-  CHECK(code_of(accept(loop.reactor, source, true)) == EINVAL);
+  CHECK(code_of(accept(loop.reactor, source, Report::kConnection, true)) == EINVAL);
   CHECK_FALSE(source.registered());
 }
 

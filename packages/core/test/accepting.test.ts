@@ -31,6 +31,26 @@ describeWithPeers(['strace that may trace'], 'the system calls of accepting', ()
     expect({ stdout, stderr }).toEqual({ stdout: '80\n', stderr: '' });
     expect(trace.match(/accept4\(.*\) = \d+$/gm)).toHaveLength(80);
     // One when the iteration began, and what a wake-up that was late brings.
-    expect(trace.match(/accept4\(.*EAGAIN/g)?.length).toBeLessThan(8);
+    expect(trace.match(/accept4\(.*EAGAIN/g)?.length ?? 0).toBeLessThan(8);
+  });
+
+  it('are one for each connection of a loop that tries until there is none', async () => {
+    const { stdout, stderr, trace } = await runScript(
+      `${body}
+      let count = 0;
+      for (let i = 0; i < 10; i++) {
+        await comeAndGo(2);
+        for (let one = server.tryAccept(); one !== null; one = server.tryAccept()) {
+          one.close();
+          count++;
+        }
+      }
+      console.log(count);
+      server.close();`,
+      { inject: ['accept4:error=EINTR:when=60000'] },
+    );
+    expect({ stdout, stderr }).toEqual({ stdout: '20\n', stderr: '' });
+    expect(trace.match(/accept4\(.*\) = \d+$/gm)).toHaveLength(20);
+    expect(trace.match(/accept4\(.*EAGAIN/g)).toBeNull();
   });
 });
