@@ -30,7 +30,7 @@ describeWithPeers(['strace that may trace'], 'the system calls of accepting', ()
     );
     expect({ stdout, stderr }).toEqual({ stdout: '80\n', stderr: '' });
     expect(trace.match(/accept4\(.*\) = \d+$/gm)).toHaveLength(80);
-    // One when the iteration began, and what a wake-up that was late brings.
+    // What a wake-up that was late brings.
     expect(trace.match(/accept4\(.*EAGAIN/g)?.length ?? 0).toBeLessThan(8);
   });
 
