@@ -311,8 +311,7 @@ export class TlsSocket extends FileStream implements Pollable {
 
   /** Whether keys of an earlier connection were used again, so that no certificate was sent. */
   get isSessionReused(): boolean {
-    const { slot, generation } = this.endpoint;
-    return binding.tlsResumed(slot, generation) === 1;
+    return this.state === TlsHandshakeState.Complete && this.isResumed();
   }
 
   /** X509_V_* of OpenSSL: 0 when nothing is wrong with the peer's certificate, or none was sent. */
@@ -456,10 +455,9 @@ export class TlsSocket extends FileStream implements Pollable {
   /** A session that is resumed stands for an earlier verdict of the client; a server asks again. */
   private judge(): Promise<void> | undefined {
     const verify = this.callbacks?.verify ?? null;
-    const { slot, generation, closed } = this.endpoint;
-    const state = closed || verify === null ? -1 : binding.tlsState(slot, generation);
-    if (verify === null || typeof state === 'number') return undefined;
-    if (this.isSessionReused && !this.context.isServer) return undefined;
+    if (verify === null || (!this.context.isServer && this.isResumed())) return undefined;
+    const state = binding.tlsState(this.endpoint.slot, this.endpoint.generation);
+    if (typeof state === 'number') return undefined;
     const [, , , verifyCode] = state;
     return judge(this.endpoint, verify, verifyCode, this);
   }
@@ -495,7 +493,7 @@ export class TlsSocket extends FileStream implements Pollable {
     this.tellSecrets();
     // Whoever was told the secrets may have closed it.
     if (this.endpoint.closed) return;
-    const resumed = this.isSessionReused;
+    const resumed = this.isResumed();
     this.context.noteHandshake(resumed);
     tellDone(resumed, this.context.isServer, this.startMs, () => this.agreed());
   }
@@ -511,6 +509,11 @@ export class TlsSocket extends FileStream implements Pollable {
   private errorFor(errno: number): Error {
     const details = { syscall: 'handshake' };
     return this.explainErrno(errno, details) ?? systemError(errno, details);
+  }
+
+  /** Of the engine, which knows before the peer is judged; false once closed. */
+  private isResumed(): boolean {
+    return binding.tlsResumed(this.endpoint.slot, this.endpoint.generation) === 1;
   }
 
   private agreed(): Agreed {
