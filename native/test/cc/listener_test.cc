@@ -33,7 +33,7 @@ struct Server {
   }
 
   Result<Accepted> accept(bool wait = true, Guard* guard = nullptr) {
-    return net::accept(loop.reactor, *source, net::Report::kNone, wait, guard);
+    return net::accept(loop.reactor, *source, Report::kNone, wait, guard);
   }
   // A connection that the listener has in its queue.
   UniqueFd call() {
