@@ -138,8 +138,10 @@ describe('a verify callback', () => {
     server.setVerifyMode(TlsVerifyMode.FailIfNoPeerCert);
     let isWelcome = true;
     const asked: number[] = [];
-    server.setVerifyCallback(({ chain }) => {
+    const reused: boolean[] = [];
+    server.setVerifyCallback(({ chain }, socket) => {
       asked.push(chain.length);
+      reused.push(socket.isSessionReused);
       return isWelcome;
     });
     const client = TlsContext.client({ ...issued, ca: authority.cert });
@@ -157,6 +159,8 @@ describe('a verify callback', () => {
     }
     // The root is not kept with a session.
     expect(asked).toEqual([2, 1, 1]);
+    // Nothing is agreed before it has judged.
+    expect(reused).toEqual([false, false, false]);
   });
 
   it('answers at once in the tempos that do not wait', async () => {
