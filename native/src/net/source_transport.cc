@@ -27,8 +27,8 @@ sys::IoResult SourceTransport::receive(void* data, size_t size) {
   return result;
 }
 
-sys::IoResult SourceTransport::send(const void* data, size_t size) {
-  const sys::IoResult result = sys::send(source_.fd.get(), data, size);
+sys::IoResult SourceTransport::send(const void* data, size_t size, sys::Follows follows) {
+  const sys::IoResult result = sys::send(source_.fd.get(), data, size, follows);
   if (result > 0) count_sent(reactor_, source_, static_cast<uint64_t>(result));
   return result;
 }

@@ -16,7 +16,7 @@ class SourceTransport final : public reactor::Transport {
       : reactor_(reactor), source_(source), early_(std::move(early)) {}
 
   sys::IoResult receive(void* data, size_t size) override;
-  sys::IoResult send(const void* data, size_t size) override;
+  sys::IoResult send(const void* data, size_t size, sys::Follows follows) override;
   void begin_receive() override { drained_ = false; }
   bool drained() const override { return drained_; }
 

@@ -16,6 +16,12 @@ namespace sock::sys {
 
 namespace {
 
+#ifdef MSG_MORE
+constexpr int kMoreFollows = MSG_MORE;
+#else
+constexpr int kMoreFollows = 0;
+#endif
+
 Status status_of(int result, Syscall call) {
   if (result < 0) return Error{errno, call};
   return Nothing{};
@@ -106,9 +112,9 @@ IoResult receive(int fd, void* data, size_t size) {
   return count >= 0 ? count : -errno;
 }
 
-IoResult send(int fd, const void* data, size_t size) {
-  constexpr int kFlags = MSG_DONTWAIT | MSG_NOSIGNAL;
-  const ssize_t count = retry([&] { return uncancelled::send(fd, data, size, kFlags); });
+IoResult send(int fd, const void* data, size_t size, Follows follows) {
+  const int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (follows == Follows::kMore ? kMoreFollows : 0);
+  const ssize_t count = retry([&] { return uncancelled::send(fd, data, size, flags); });
   return count >= 0 ? count : -errno;
 }
 

@@ -37,7 +37,10 @@ Status shutdown_socket(int fd, int how);
 void abort_connection(UniqueFd socket);
 
 IoResult receive(int fd, void* data, size_t size);
-IoResult send(int fd, const void* data, size_t size);
+// What the caller knows of the bytes behind those of a send. With more to come at once the kernel
+// may put off the last packet for them; what never comes delays it by a fifth of a second.
+enum class Follows { kNothing, kMore };
+IoResult send(int fd, const void* data, size_t size, Follows follows = Follows::kNothing);
 // What a receive would find, which this leaves where it is: 1 byte, 0 at the end of the stream, or
 // a negative errno, EAGAIN when there is nothing.
 IoResult peek(int fd);

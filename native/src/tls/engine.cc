@@ -218,8 +218,9 @@ IoResult Engine::write_records(const std::byte* data, size_t size) {
   size_t taken = 0;
   while (taken < size && !holds_output()) {
     size_t written = 0;
-    const size_t next = std::min(size - taken, kRecordMax);
-    const int result = SSL_write_ex(ssl(), data + taken, next, &written);
+    const size_t left = size - taken;
+    wire_->set_follows(left > kRecordMax ? sys::Follows::kMore : sys::Follows::kNothing);
+    const int result = SSL_write_ex(ssl(), data + taken, std::min(left, kRecordMax), &written);
     if (result != 1) {
       const IoResult told = wire_->outcome(result);
       return taken > 0 ? static_cast<IoResult>(taken) : (told == 0 ? -EPIPE : told);

@@ -7,6 +7,7 @@
 
 namespace sock::tls {
 
+using sys::Follows;
 using sys::IoResult;
 
 namespace {
@@ -99,10 +100,10 @@ int Wire::on_bio_read(BIO* bio, char* data, size_t size, size_t* got) {
   return -1;
 }
 
-bool Wire::send_or_hold(const std::byte* bytes, size_t size) {
+bool Wire::send_or_hold(const std::byte* bytes, size_t size, Follows follows) {
   size_t sent = 0;
   if (!is_lent_ && !holds_output()) {
-    const IoResult result = transport_.send(bytes, size);
+    const IoResult result = transport_.send(bytes, size, follows);
     if (result < 0 && result != -EAGAIN) {
       transport_end_ = result;
       return false;
@@ -117,16 +118,17 @@ bool Wire::send_or_hold(const std::byte* bytes, size_t size) {
   return true;
 }
 
-bool Wire::send_gathered() {
-  const bool is_sent = gathered.empty() || send_or_hold(gathered.data(), gathered.size());
+bool Wire::send_gathered(Follows follows) {
+  const bool is_sent = gathered.empty() || send_or_hold(gathered.data(), gathered.size(), follows);
   gathered.clear();
   return is_sent;
 }
 
 void Wire::end_gather() {
   // If it fails, the next call of anything says so.
-  send_gathered();
+  send_gathered(Follows::kNothing);
   gathers_ = false;
+  follows_ = Follows::kNothing;
 }
 
 int Wire::on_bio_write(BIO* bio, const char* data, size_t size, size_t* taken) {
@@ -136,8 +138,8 @@ int Wire::on_bio_write(BIO* bio, const char* data, size_t size, size_t* taken) {
   const auto* bytes = reinterpret_cast<const std::byte*>(data);
   if (wire.gathers_) {
     gathered.insert(gathered.end(), bytes, bytes + size);
-    if (gathered.size() >= kGatherMax && !wire.send_gathered()) return -1;
-  } else if (!wire.send_or_hold(bytes, size)) {
+    if (gathered.size() >= kGatherMax && !wire.send_gathered(wire.follows_)) return -1;
+  } else if (!wire.send_or_hold(bytes, size, Follows::kNothing)) {
     return -1;
   }
   *taken = size;
@@ -153,7 +155,7 @@ IoResult Wire::flush() {
   if (transport_end_ != 1) return transport_end_;
   while (holds_output()) {
     const size_t left = held_.size() - held_from_;
-    const IoResult result = transport_.send(held_.data() + held_from_, left);
+    const IoResult result = transport_.send(held_.data() + held_from_, left, Follows::kNothing);
     if (result < 0 && result != -EAGAIN) transport_end_ = result;
     if (result < 0) return result;
     held_from_ += static_cast<size_t>(result);

@@ -68,6 +68,8 @@ class Wire {
 
   // Between these records are sent several at a time: a call for each costs more than to copy them.
   void begin_gather() { gathers_ = true; }
+  // What is written behind the next record.
+  void set_follows(sys::Follows follows) { follows_ = follows; }
   void end_gather();
 
   bool holds_output() const { return held_.size() > held_from_; }
@@ -82,8 +84,8 @@ class Wire {
   void note_failure();
   sys::IoResult receive(void* data, size_t size);
   // What the transport does not take is held. False when it is broken, or that is too much.
-  bool send_or_hold(const std::byte* bytes, size_t size);
-  bool send_gathered();
+  bool send_or_hold(const std::byte* bytes, size_t size, sys::Follows follows);
+  bool send_gathered(sys::Follows follows);
 
   static BIO_METHOD* bio_method();
   static int on_bio_read(BIO* bio, char* data, size_t size, size_t* got);
@@ -97,6 +99,7 @@ class Wire {
   sys::IoResult transport_end_ = 1;
   Failure failure_;
   bool gathers_ = false;
+  sys::Follows follows_ = sys::Follows::kNothing;
   std::vector<std::byte> held_;
   size_t held_from_ = 0;
   bool is_lent_ = false;

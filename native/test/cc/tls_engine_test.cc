@@ -88,6 +88,36 @@ TEST_CASE("a flight of a handshake is one send, and so are both tickets") {
   }
 }
 
+TEST_CASE("a long send is one call for every four records, and only the last promises no other") {
+  constexpr size_t kRecord = 16 * 1024;
+  for (const size_t records : {2U, 4U, 5U, 8U, 9U}) {
+    CAPTURE(records);
+    TlsPair pair;
+    pair.shake_hands();
+    Line& line = pair.to_client;
+    const size_t before = line.send_count;
+    const std::string text(records * kRecord, 'x');
+    REQUIRE(send_text(*pair.server, text) == static_cast<IoResult>(text.size()));
+    CHECK(line.send_count - before == (records + 3) / 4);
+    CHECK_FALSE(line.is_put_off);
+    line.deliver();
+    CHECK(receive_all(*pair.client).bytes == text);
+  }
+}
+
+TEST_CASE("a long send that is not taken promises nothing behind what is held") {
+  TlsPair pair;
+  pair.shake_hands();
+  Line& line = pair.to_client;
+  const std::string text(1024 * 1024, 'x');
+  line.room = 100'000;
+  REQUIRE(send_text(*pair.server, text) == 128 * 1024);
+  CHECK(line.is_put_off);
+  line.room = SIZE_MAX;
+  REQUIRE(pair.server->flush() == 0);
+  CHECK_FALSE(line.is_put_off);
+}
+
 TEST_CASE("the last words of a handshake that cannot be sent are no handshake") {
   TlsPair pair;
   pair.step();

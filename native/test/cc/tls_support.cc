@@ -29,8 +29,9 @@ class MemoryTransport final : public reactor::Transport {
     return static_cast<IoResult>(count);
   }
 
-  IoResult send(const void* data, size_t size) override {
+  IoResult send(const void* data, size_t size, sys::Follows follows) override {
     out_.send_count++;
+    out_.is_put_off = follows == sys::Follows::kMore;
     if (out_.error != 0) return -out_.error;
     const size_t count = std::min(size, out_.room);
     if (count == 0) return -EAGAIN;

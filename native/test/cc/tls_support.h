@@ -17,6 +17,7 @@ struct Line {
   int error = 0;        // what a receive says in place of an end, and a send in any case
   size_t room = SIZE_MAX;
   size_t send_count = 0;
+  bool is_put_off = false;  // the last send promised another
 
   // The next bytes arrive; all there are without a count.
   void deliver(size_t count = SIZE_MAX);
