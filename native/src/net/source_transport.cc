@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "net/stream.h"
+#include "sys/send_room.h"
 
 namespace sock::net {
 
@@ -31,6 +32,10 @@ sys::IoResult SourceTransport::send(const void* data, size_t size, sys::Follows 
   const sys::IoResult result = sys::send(source_.fd.get(), data, size, follows);
   if (result > 0) count_sent(reactor_, source_, static_cast<uint64_t>(result));
   return result;
+}
+
+size_t SourceTransport::send_room() const {
+  return sys::send_room(source_.fd.get());
 }
 
 }  // namespace sock::net

@@ -17,6 +17,7 @@ class SourceTransport final : public reactor::Transport {
 
   sys::IoResult receive(void* data, size_t size) override;
   sys::IoResult send(const void* data, size_t size, sys::Follows follows) override;
+  size_t send_room() const override;
   void begin_receive() override { drained_ = false; }
   bool drained() const override { return drained_; }
 

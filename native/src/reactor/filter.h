@@ -14,6 +14,8 @@ class Transport {
   virtual ~Transport() = default;
   virtual sys::IoResult receive(void* data, size_t size) = 0;
   virtual sys::IoResult send(const void* data, size_t size, sys::Follows follows) = 0;
+  // As sys::send_room().
+  virtual size_t send_room() const = 0;
   // A new receive begins above: what was known of this one's emptiness is known no longer.
   virtual void begin_receive() = 0;
   // The last receive has proved that another would bring nothing before an event comes.

@@ -12,9 +12,6 @@ using sys::IoResult;
 
 namespace {
 
-// The most that a record carries (RFC 8446, 5.1).
-constexpr size_t kRecordMax = 16 * 1024;
-
 std::vector<unsigned char> der_of(const X509* certificate) {
   const int size = certificate == nullptr ? 0 : i2d_X509(certificate, nullptr);
   if (size <= 0) return {};
@@ -219,7 +216,7 @@ IoResult Engine::write_records(const std::byte* data, size_t size) {
   while (taken < size && !holds_output()) {
     size_t written = 0;
     const size_t left = size - taken;
-    wire_->set_follows(left > kRecordMax ? sys::Follows::kMore : sys::Follows::kNothing);
+    wire_->set_left(left);
     const int result = SSL_write_ex(ssl(), data + taken, std::min(left, kRecordMax), &written);
     if (result != 1) {
       const IoResult told = wire_->outcome(result);

@@ -21,6 +21,9 @@
 
 namespace sock::tls {
 
+// The most that a record carries (RFC 8446, 5.1).
+constexpr size_t kRecordMax = 16 * 1024;
+
 // Numbers are mirrored in packages/tls/src/failure.ts.
 enum class FailureKind : int32_t {
   kNone,
@@ -67,9 +70,9 @@ class Wire {
   sys::IoResult take_back();
 
   // Between these records are sent several at a time: a call for each costs more than to copy them.
-  void begin_gather() { gathers_ = true; }
-  // What is written behind the next record.
-  void set_follows(sys::Follows follows) { follows_ = follows; }
+  void begin_gather();
+  // What the same send has left, the next record included.
+  void set_left(size_t left);
   void end_gather();
 
   bool holds_output() const { return held_.size() > held_from_; }
@@ -100,6 +103,7 @@ class Wire {
   Failure failure_;
   bool gathers_ = false;
   sys::Follows follows_ = sys::Follows::kNothing;
+  size_t gather_max_ = 0;
   std::vector<std::byte> held_;
   size_t held_from_ = 0;
   bool is_lent_ = false;

@@ -18,6 +18,7 @@
 #include "sys/peer_credentials.h"
 #include "sys/pipe.h"
 #include "sys/retry.h"
+#include "sys/send_room.h"
 #include "sys/sockaddr.h"
 #include "sys/socket_calls.h"
 #include "sys/socket_identity.h"
@@ -219,6 +220,26 @@ TEST_CASE("receive never blocks, not even on a blocking descriptor") {
   char byte = 0;
   CHECK(receive(pair.first.get(), &byte, 1) == -EAGAIN);
   CHECK(test::fill(pair.first.get()) > 0);
+}
+
+TEST_CASE("three quarters of the room that a socket tells are taken whole") {
+  constexpr size_t kLeast = 16 * 1024;
+  for (const int family : {AF_UNIX, AF_INET, AF_INET6}) {
+    CAPTURE(family);
+    const FdPair pair =
+        family == AF_UNIX ? take(open_pair(SOCK_STREAM)) : test::connect_tcp(family);
+    const int fd = pair.first.get();
+    size_t told = send_room(fd);
+#ifdef __linux__
+    CHECK(told > 0);
+#endif
+    const std::string bytes(8 * 1024 * 1024, 'x');
+    for (; told >= kLeast; told = send_room(fd)) {
+      const size_t size = std::min(told - told / 4, bytes.size());
+      REQUIRE(send(fd, bytes.data(), size) == static_cast<IoResult>(size));
+    }
+  }
+  CHECK(send_room(-1) == 0);
 }
 
 TEST_CASE("an orderly end is a receive of nothing") {

@@ -105,6 +105,44 @@ TEST_CASE("a long send is one call for every four records, and only the last pro
   }
 }
 
+TEST_CASE("a long send is one call for as many records as there is sure to be room for") {
+  constexpr size_t kRecord = 16 * 1024;
+  struct Case {
+    size_t room;
+    size_t together;
+  };
+  // No fewer than four, no more than sixteen.
+  for (const Case told : {Case{0, 4}, {50'000, 4}, {8 * 24 * 1024, 9}, {4 * 1024 * 1024, 16}}) {
+    CAPTURE(told.room);
+    TlsPair pair;
+    pair.shake_hands();
+    Line& line = pair.to_client;
+    line.told_room = told.room;
+    const size_t before = line.send_count;
+    const std::string text(33 * kRecord, 'x');
+    REQUIRE(send_text(*pair.server, text) == static_cast<IoResult>(text.size()));
+    CHECK(line.send_count - before == (33 + told.together - 1) / told.together);
+    line.deliver();
+    CHECK(receive_all(*pair.client).bytes == text);
+  }
+}
+
+TEST_CASE("a connection outlives a kernel that takes nothing of what it had told room for") {
+  TlsPair pair;
+  pair.shake_hands();
+  Line& line = pair.to_client;
+  line.told_room = 4 * 1024 * 1024;
+  line.room = 0;
+  const std::string text(1024 * 1024, 'x');
+  const IoResult taken = send_text(*pair.server, text);
+  CHECK(taken == 256 * 1024);
+  CHECK(send_text(*pair.server, text) == -EAGAIN);
+  line.room = SIZE_MAX;
+  REQUIRE(pair.server->flush() == 0);
+  line.deliver();
+  CHECK(receive_all(*pair.client).bytes == text.substr(0, static_cast<size_t>(taken)));
+}
+
 TEST_CASE("a long send that is not taken promises nothing behind what is held") {
   TlsPair pair;
   pair.shake_hands();

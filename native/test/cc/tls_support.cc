@@ -40,6 +40,7 @@ class MemoryTransport final : public reactor::Transport {
     return static_cast<IoResult>(count);
   }
 
+  size_t send_room() const override { return out_.told_room; }
   void begin_receive() override { drained_ = false; }
   bool drained() const override { return drained_; }
 

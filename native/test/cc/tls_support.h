@@ -16,6 +16,7 @@ struct Line {
   bool ended = false;   // nothing comes behind what has arrived
   int error = 0;        // what a receive says in place of an end, and a send in any case
   size_t room = SIZE_MAX;
+  size_t told_room = 0;  // 0: not told
   size_t send_count = 0;
   bool is_put_off = false;  // the last send promised another
 

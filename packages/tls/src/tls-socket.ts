@@ -69,8 +69,9 @@ export interface TlsSocketOptions {
  * Where the two differ from a plain socket:
  * - The end is the peer's word for it (close_notify, RFC 8446, 6.1). A connection that ends
  *   without rejects with `TlsProtocolError` (`ERR_SOCK_TLS_TRUNCATED`): something may be missing.
- * - A `trySend` may leave records, at most 64 KiB, with this process until the kernel has room.
- *   `sendAll` and its siblings wait for that.
+ * - A `trySend` may leave records, at most 64 KiB, with this process until the kernel has room;
+ *   256 KiB if the kernel just then runs short of memory for sockets. `sendAll` and its siblings
+ *   wait for that.
  * - `close()` tells the peer that this was all, unless sends were waiting or bytes were unread:
  *   then the connection breaks, as TCP's does. `bytesTransferred` of a send that it cut short may
  *   count up to 64 KiB of records that have not left.
