@@ -1,9 +1,11 @@
 #include "tls/wire.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <limits>
+#include <span>
 
 namespace sock::tls {
 
@@ -14,6 +16,9 @@ namespace {
 
 // What a thread is given at once; more than most flights of a handshake have.
 constexpr size_t kFetchMax = 32 * 1024;
+
+// What is asked for where OpenSSL wants a few bytes of a handshake; more than most flights have.
+constexpr size_t kAheadMax = 8 * 1024;
 
 // What is sent together at all events. What the kernel does not take stays here, and this much a
 // trySend() may leave behind.
@@ -79,7 +84,20 @@ IoResult Wire::receive(void* data, size_t size) {
     return static_cast<IoResult>(count);
   }
   if (fetched_end_ != 1) return fetched_end_;
-  return is_lent_ ? -EAGAIN : transport_.receive(data, size);
+  if (is_lent_) return -EAGAIN;
+  return is_done_ || size >= kAheadMax ? transport_.receive(data, size) : receive_ahead(data, size);
+}
+
+IoResult Wire::receive_ahead(void* data, size_t size) {
+  std::array<std::byte, kAheadMax> bytes;
+  const IoResult result = transport_.receive(bytes.data(), bytes.size());
+  if (result <= 0) return result;
+  const auto received = std::span(bytes).first(static_cast<size_t>(result));
+  const size_t count = std::min(size, received.size());
+  std::memcpy(data, received.data(), count);
+  fetched_.assign(received.begin() + static_cast<ptrdiff_t>(count), received.end());
+  fetched_from_ = 0;
+  return static_cast<IoResult>(count);
 }
 
 int Wire::on_bio_read(BIO* bio, char* data, size_t size, size_t* got) {

@@ -88,6 +88,35 @@ TEST_CASE("a flight of a handshake is one send, and so are both tickets") {
   }
 }
 
+TEST_CASE("a flight of a handshake is one receive, however little of it is asked for") {
+  for (const int version : kVersions) {
+    CAPTURE(version);
+    TlsPair pair(version);
+    SSL_set_read_ahead(pair.client->ssl(), 0);
+    SSL_set_read_ahead(pair.server->ssl(), 0);
+    pair.shake_hands();
+    CHECK(pair.to_server.receive_count == 2);
+    // Those with tickets are TLS 1.3's, and not of the handshake.
+    CHECK(pair.to_client.receive_count == (version == TLS1_3_VERSION ? 1 : 2));
+  }
+}
+
+TEST_CASE("what comes with the last of a handshake is received behind it") {
+  TlsPair pair;
+  SSL_set_read_ahead(pair.server->ssl(), 0);
+  CHECK(pair.client->handshake() == -EAGAIN);
+  pair.to_server.deliver();
+  CHECK(pair.server->handshake() == -EAGAIN);
+  pair.to_client.deliver();
+  REQUIRE(pair.client->handshake() == 0);
+  REQUIRE(send_text(*pair.client, "at once") == 7);
+  pair.to_server.deliver();
+  REQUIRE(pair.server->handshake() == 0);
+  CHECK(pair.to_server.arrived.empty());
+  CHECK(pair.server->may_receive());
+  CHECK(receive_all(*pair.server).bytes == "at once");
+}
+
 TEST_CASE("a long send is one call for every four records, and only the last promises no other") {
   constexpr size_t kRecord = 16 * 1024;
   for (const size_t records : {2U, 4U, 5U, 8U, 9U}) {

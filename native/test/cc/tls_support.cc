@@ -24,6 +24,7 @@ class MemoryTransport final : public reactor::Transport {
     drained_ = count < size && !in_.ended;
     if (count == 0 && in_.ended) return in_.error == 0 ? 0 : -in_.error;
     if (count == 0) return -EAGAIN;
+    in_.receive_count++;
     std::copy_n(in_.arrived.begin(), count, static_cast<char*>(data));
     in_.arrived.erase(0, count);
     return static_cast<IoResult>(count);

@@ -18,7 +18,8 @@ struct Line {
   size_t room = SIZE_MAX;
   size_t told_room = 0;  // 0: not told
   size_t send_count = 0;
-  bool is_put_off = false;  // the last send promised another
+  size_t receive_count = 0;  // of those that brought something
+  bool is_put_off = false;   // the last send promised another
 
   // The next bytes arrive; all there are without a count.
   void deliver(size_t count = SIZE_MAX);
