@@ -9,13 +9,15 @@ import { binding, type Endpoint, Errno, Flag, type Limits, Operation } from '@so
 
 const { Held, WantRead, WantWrite } = Flag;
 
-/** What a step may need of whoever makes the handshake. */
+/** Who makes the handshake: what a step may need of it, and what it hears in the end. */
 export interface HandshakeHost {
   /** Answers what the handshake asks of users. */
   consult(): Promise<void> | undefined;
   /** Judges the peer once both sides have agreed. */
   judge(): Promise<void> | undefined;
   errorFor(errno: number): Error;
+  complete(): void;
+  fail(error: unknown): void;
 }
 
 export class Handshake extends Operation {
@@ -57,8 +59,13 @@ export class Handshake extends Operation {
     endpoint.clear(WantRead | WantWrite);
     endpoint.endWait();
     this.disarm();
-    if (error === null) this.resolve();
-    else this.reject(error);
+    if (error === null) {
+      this.host.complete();
+      this.resolve();
+    } else {
+      this.host.fail(error);
+      this.reject(error);
+    }
   }
 
   onReadable(): void {

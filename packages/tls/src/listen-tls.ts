@@ -23,6 +23,7 @@ import {
   type Guard,
   invalidType,
   iterationEnd,
+  type Limits,
   noLimits,
   outOfRange,
   StepIterator,
@@ -75,12 +76,13 @@ export function listenTls(options: ListenTlsOptions): TlsListener {
   if (onError !== undefined && typeof onError !== 'function') {
     throw invalidType('options.onError', 'a function', onError);
   }
-  return new TlsListener(listen(rest), { context, timeoutMs, handshakesMax: most, onError });
+  const limits = { signal: undefined, timeoutMs };
+  return new TlsListener(listen(rest), { context, limits, handshakesMax: most, onError });
 }
 
 interface Settings {
   readonly context: TlsContext;
-  readonly timeoutMs: number;
+  readonly limits: Limits;
   readonly handshakesMax: number;
   readonly onError: ((error: unknown, socket: Socket) => void) | undefined;
 }
@@ -142,8 +144,7 @@ export class TlsListener implements AsyncIterable<TlsSocket> {
     if (next !== null) return Promise.resolve(next);
     return withLimits<TlsSocket>(limits, 'accept', (take, fail) => {
       const waiting = { take, fail };
-      this.waiting.push(waiting);
-      this.run();
+      this.wait(waiting);
       return () => {
         const index = this.waiting.indexOf(waiting);
         if (index >= 0) this.waiting.splice(index, 1);
@@ -188,13 +189,21 @@ export class TlsListener implements AsyncIterable<TlsSocket> {
     return this.listener.fd < 0;
   }
 
-  private async nextStep(): Promise<IteratorResult<TlsSocket, undefined>> {
-    try {
-      return { value: await this.accept(), done: false };
-    } catch (error) {
-      if (this.isClosed) return iterationEnd;
-      throw error;
-    }
+  private nextStep(): Promise<IteratorResult<TlsSocket, undefined>> {
+    if (this.isClosed) return Promise.resolve(iterationEnd);
+    const next = this.takeDone();
+    if (next !== null) return Promise.resolve({ value: next, done: false });
+    return new Promise((resolve, reject) => {
+      this.wait({
+        take: (value) => resolve({ value, done: false }),
+        fail: (error) => (this.isClosed ? resolve(iterationEnd) : reject(error)),
+      });
+    });
+  }
+
+  private wait(waiting: Waiting): void {
+    this.waiting.push(waiting);
+    this.run();
   }
 
   private takeDone(): TlsSocket | null {
@@ -220,7 +229,7 @@ export class TlsListener implements AsyncIterable<TlsSocket> {
         continue;
       }
       try {
-        void this.shake(await this.source.accept());
+        this.shake(await this.source.accept());
       } catch (error) {
         for (const waiting of this.waiting.splice(0)) waiting.fail(error);
         break;
@@ -230,20 +239,33 @@ export class TlsListener implements AsyncIterable<TlsSocket> {
     this.isRunning = false;
   }
 
-  private async shake(socket: Socket): Promise<void> {
-    const { context, timeoutMs, onError } = this.settings;
+  /** Without promises: what nobody waits for needs none. */
+  private shake(socket: Socket): void {
+    const { context, limits } = this.settings;
     this.shaking.add(socket);
     try {
       const made = TlsSocket.enable(socket, context);
-      await made.handshake({ timeout: timeoutMs });
-      this.deliver(made);
+      made.shakeHands(
+        limits,
+        () => this.deliver(made),
+        (error) => void this.drop(socket, error),
+      );
     } catch (error) {
-      socket.close();
-      if (!this.isClosed) onError?.(error, socket);
-    } finally {
-      this.shaking.delete(socket);
-      this.makeRoom?.();
+      void this.drop(socket, error);
     }
+  }
+
+  /** Later: the socket may be closing just now. What `onError` throws, nobody waits for. */
+  private async drop(socket: Socket, error: unknown): Promise<void> {
+    await undefined;
+    socket.close();
+    this.leave(socket);
+    if (!this.isClosed) this.settings.onError?.(error, socket);
+  }
+
+  private leave(socket: Socket): void {
+    this.shaking.delete(socket);
+    this.makeRoom?.();
   }
 
   private deliver(socket: TlsSocket): void {
@@ -251,6 +273,7 @@ export class TlsListener implements AsyncIterable<TlsSocket> {
     if (waiting !== undefined) waiting.take(socket);
     else if (this.isClosed) socket.close();
     else this.done.push(socket);
+    this.leave(socket.socket);
   }
 }
 

@@ -28,6 +28,7 @@ import {
   Flag,
   invalidType,
   invalidValue,
+  type Limits,
   LineLevel,
   PollIn,
   PollOut,
@@ -194,25 +195,15 @@ export class TlsSocket extends FileStream implements Pollable {
     } catch (error) {
       return Promise.reject(error);
     }
-    return new Promise((resolve, reject) => {
-      const done = (): void => {
-        this.complete();
-        resolve();
-      };
-      const failed = (error: unknown): void => {
-        this.fail(error);
-        reject(error);
-      };
-      const host = {
-        consult: () => this.consult(),
-        judge: () => this.judge(),
-        errorFor: (errno: number) => this.errorFor(errno),
-      };
-      this.begin();
-      this.state = TlsHandshakeState.InProgress;
-      this.pending = new Handshake(this.endpoint, done, failed, host);
-      this.pending.begin(limits);
-    });
+    return new Promise((resolve, reject) => this.shakeHands(limits, resolve, reject));
+  }
+
+  /** @internal The first {@link handshake}, for a listener: calls one of both, once, or at once. */
+  shakeHands(limits: Limits, done: () => void, failed: (error: unknown) => void): void {
+    this.begin();
+    this.state = TlsHandshakeState.InProgress;
+    this.pending = new Handshake(this.endpoint, done, failed, this);
+    this.pending.begin(limits);
   }
 
   /**
@@ -449,12 +440,16 @@ export class TlsSocket extends FileStream implements Pollable {
     if (this.state === TlsHandshakeState.NotStarted) this.startMs = monotonicMs();
   }
 
-  private consult(): Promise<void> | undefined {
+  /** @internal For the handshake. */
+  consult(): Promise<void> | undefined {
     return this.callbacks === null ? undefined : consult(this.endpoint, this.callbacks);
   }
 
-  /** A session that is resumed stands for an earlier verdict of the client; a server asks again. */
-  private judge(): Promise<void> | undefined {
+  /**
+   * @internal For the handshake. A session that is resumed stands for an earlier verdict of the
+   * client; a server asks again.
+   */
+  judge(): Promise<void> | undefined {
     const verify = this.callbacks?.verify ?? null;
     if (verify === null || (!this.context.isServer && this.isResumed())) return undefined;
     const state = binding.tlsState(this.endpoint.slot, this.endpoint.generation);
@@ -487,7 +482,8 @@ export class TlsSocket extends FileStream implements Pollable {
     }
   }
 
-  private complete(): void {
+  /** @internal For the handshake. */
+  complete(): void {
     this.state = TlsHandshakeState.Complete;
     this.pending = null;
     this.ready = true;
@@ -499,7 +495,8 @@ export class TlsSocket extends FileStream implements Pollable {
     tellDone(resumed, this.context.isServer, this.startMs, () => this.agreed());
   }
 
-  private fail(error: unknown): void {
+  /** @internal For the handshake. */
+  fail(error: unknown): void {
     this.state = TlsHandshakeState.Error;
     this.pending = null;
     this.failure = error;
@@ -507,7 +504,8 @@ export class TlsSocket extends FileStream implements Pollable {
     tellFailed(error, this.context.isServer, this.startMs);
   }
 
-  private errorFor(errno: number): Error {
+  /** @internal For the handshake. */
+  errorFor(errno: number): Error {
     const details = { syscall: 'handshake' };
     return this.explainErrno(errno, details) ?? systemError(errno, details);
   }
