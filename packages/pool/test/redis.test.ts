@@ -83,6 +83,15 @@ class Server {
     for (let at = 0; at < tries; at++) if (await this.letsIn()) count++;
     return count;
   }
+
+  /** Whoever is refused comes again, until so many are in. */
+  async letInAtLast(count: number): Promise<void> {
+    let left = count;
+    await until(10_000, async () => {
+      if (await this.letsIn()) left--;
+      return left === 0;
+    });
+  }
 }
 
 /** Connections that Redis counts for the present epoch. */
@@ -104,12 +113,8 @@ describeWithPeers(['redis-server'], 'limits of two processes, in Redis', () => {
       MAX: '6',
     };
     const [dies, lives] = await Promise.all([Server.start(env), Server.start(env)]);
-    let first = 0;
     // Who comes before Redis has answered for two others is refused.
-    await until(5_000, async () => {
-      if (await dies.letsIn()) first++;
-      return first === 4;
-    });
+    await dies.letInAtLast(4);
     await until(5_000, async () => (await counted(redis)) === 4);
     // Two more, at most as many again before it has heard of the others.
     const before = await lives.letIn(6);
@@ -118,11 +123,7 @@ describeWithPeers(['redis-server'], 'limits of two processes, in Redis', () => {
     await until(5_000, async () => (await counted(redis)) === 4 + before);
     expect(await lives.letsIn()).toBe(false);
     process.kill(dies.process.pid, 'SIGKILL');
-    let more = 0;
-    await until(10_000, async () => {
-      if (await lives.letsIn()) more++;
-      return before + more === 6;
-    });
+    await lives.letInAtLast(6 - before);
     expect(await lives.letsIn()).toBe(false);
     await until(5_000, async () => (await counted(redis)) === 6);
     // One that ends in good order leaves nothing.
