@@ -5,7 +5,6 @@
 #include <cerrno>
 #include <cstring>
 #include <limits>
-#include <span>
 
 namespace sock::tls {
 
@@ -73,31 +72,28 @@ std::shared_ptr<Wire> Wire::create(std::shared_ptr<const Context> context,
 }
 
 IoResult Wire::receive(void* data, size_t size) {
-  if (has_fetched()) {
-    const size_t count = std::min(size, fetched_.size() - fetched_from_);
-    std::memcpy(data, fetched_.data() + fetched_from_, count);
-    fetched_from_ += count;
-    if (!has_fetched()) {
-      fetched_ = {};
-      fetched_from_ = 0;
-    }
-    return static_cast<IoResult>(count);
+  if (!has_fetched()) {
+    if (fetched_end_ != 1) return fetched_end_;
+    if (is_lent_) return -EAGAIN;
+    if (is_done_ || size >= kAheadMax) return transport_.receive(data, size);
+    const IoResult result = fetch_ahead();
+    if (result <= 0) return result;
   }
-  if (fetched_end_ != 1) return fetched_end_;
-  if (is_lent_) return -EAGAIN;
-  return is_done_ || size >= kAheadMax ? transport_.receive(data, size) : receive_ahead(data, size);
+  const size_t count = std::min(size, fetched_.size() - fetched_from_);
+  std::memcpy(data, fetched_.data() + fetched_from_, count);
+  fetched_from_ += count;
+  if (!has_fetched()) {
+    fetched_ = {};
+    fetched_from_ = 0;
+  }
+  return static_cast<IoResult>(count);
 }
 
-IoResult Wire::receive_ahead(void* data, size_t size) {
+IoResult Wire::fetch_ahead() {
   std::array<std::byte, kAheadMax> bytes;
   const IoResult result = transport_.receive(bytes.data(), bytes.size());
-  if (result <= 0) return result;
-  const auto received = std::span(bytes).first(static_cast<size_t>(result));
-  const size_t count = std::min(size, received.size());
-  std::memcpy(data, received.data(), count);
-  fetched_.assign(received.begin() + static_cast<ptrdiff_t>(count), received.end());
-  fetched_from_ = 0;
-  return static_cast<IoResult>(count);
+  if (result > 0) fetched_.assign(bytes.begin(), bytes.begin() + result);
+  return result;
 }
 
 int Wire::on_bio_read(BIO* bio, char* data, size_t size, size_t* got) {
@@ -146,10 +142,8 @@ void Wire::begin_gather() {
 
 void Wire::set_left(size_t left) {
   follows_ = left > kRecordMax ? Follows::kMore : Follows::kNothing;
-  if (!gathered.empty()) return;
-  gather_max_ = kGatherMax;
-  if (left <= kGatherMax) return;
-  const size_t room = transport_.send_room();
+  if (!gathers_ || !gathered.empty()) return;
+  const size_t room = left > kGatherMax ? transport_.send_room() : 0;
   gather_max_ = std::clamp(room - room / 4, kGatherMax, kWideGatherMax);
 }
 

@@ -86,9 +86,9 @@ class Wire {
 
   void note_failure();
   sys::IoResult receive(void* data, size_t size);
-  // Takes more than that from the transport, if it has more: from OpenSSL 3.2 on the head of each
-  // record of a handshake is asked for by itself, and then its body.
-  sys::IoResult receive_ahead(void* data, size_t size);
+  // Takes from the transport what OpenSSL will ask for next: from 3.2 on it asks for the head of
+  // each record of a handshake by itself, and then for its body.
+  sys::IoResult fetch_ahead();
   // What the transport does not take is held. False when it is broken, or that is too much.
   bool send_or_hold(const std::byte* bytes, size_t size, sys::Follows follows);
   bool send_gathered(sys::Follows follows);
