@@ -25,7 +25,7 @@ link.connect();
 const input = createInterface({ input: process.stdin });
 input.on('line', (text) => {
   lines.push(`${confirmed + lines.length + 1} ${text}\n`);
-  if (lines.length >= unconfirmedMax) input.pause();
+  if (lines.length >= unconfirmedMax) process.stdin.pause();
   ship();
 });
 const ended = new Promise((resolve) => input.on('close', resolve));
@@ -50,7 +50,7 @@ async function confirm(): Promise<void> {
     confirmed = number;
     sent ??= confirmed;
     ship();
-    input.resume();
+    process.stdin.resume();
   }
 }
 
