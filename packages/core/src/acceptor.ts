@@ -19,66 +19,28 @@ import {
   Errno,
   Flag,
   type Guard,
-  iterationEnd,
   type Limits,
   noLimits,
-  Operation,
   OperationQueue,
+  runNextTurn,
 } from '@sock/native';
-import { AbortError, closedError, lentError, systemError, TimeoutError } from './errors.js';
+import {
+  type AcceptOperation,
+  type AcceptStep,
+  SingleAccept,
+  StandingAccept,
+  StepAccept,
+  type Taker,
+} from './accept-operations.js';
+import { AbortError, lentError, systemError, TimeoutError } from './errors.js';
 import { monotonicMs } from './monotonic.js';
 
 const settled = Promise.resolve();
 
-/** Connections that one turn may bring to an iteration. */
+/** Connections that one turn may bring, unless that many single accepts wait. */
 const burstMax = 16;
 const retryAfterMs = 100;
 const outOfResources = new Set([-Errno.EMFILE, -Errno.ENFILE, -Errno.ENOBUFS, -Errno.ENOMEM]);
-
-abstract class AcceptOperation<T> extends Operation {
-  /** Who decides whether what comes may come in; null: all of it. */
-  guard: Guard | null = null;
-
-  abstract finish(connection: T): void;
-  abstract close(): void;
-}
-
-class SingleAccept<T> extends AcceptOperation<T> {
-  private readonly resolve: (connection: T) => void;
-
-  constructor(resolve: (connection: T) => void, reject: (error: unknown) => void) {
-    super(reject);
-    this.resolve = resolve;
-  }
-
-  finish(connection: T): void {
-    this.resolve(connection);
-  }
-
-  close(): void {
-    this.reject(closedError());
-  }
-}
-
-type Step<T> = IteratorResult<T, undefined>;
-
-/** One step of an iteration, which ends when the listener is closed on this side. */
-class StepAccept<T> extends AcceptOperation<T> {
-  private readonly resolve: (step: Step<T>) => void;
-
-  constructor(resolve: (step: Step<T>) => void, reject: (error: unknown) => void) {
-    super(reject);
-    this.resolve = resolve;
-  }
-
-  finish(connection: T): void {
-    this.resolve({ value: connection, done: false });
-  }
-
-  close(): void {
-    this.resolve(iterationEnd);
-  }
-}
 
 export class Acceptor<T extends { close(): void }> {
   private readonly endpoint: Endpoint;
@@ -126,13 +88,11 @@ export class Acceptor<T extends { close(): void }> {
     const connection = this.queue.head === null ? this.takeReady() : undefined;
     if (connection !== undefined) return Promise.resolve(connection);
     return new Promise((resolve, reject) => {
-      const operation = new SingleAccept<T>(resolve, reject);
-      operation.guard = guard;
-      this.wait(operation, limits);
+      this.wait(new SingleAccept<T>(resolve, reject, guard), limits);
     });
   }
 
-  step(limits: Limits): Promise<Step<T>> {
+  step(limits: Limits): Promise<AcceptStep<T>> {
     if (this.lent) return Promise.reject(lentError('accept'));
     const value = this.queue.head === null ? this.takeReady() : undefined;
     if (value !== undefined) return Promise.resolve({ value, done: false });
@@ -149,6 +109,7 @@ export class Acceptor<T extends { close(): void }> {
     const operation = new SingleAccept<T>(
       (connection) => settle(null, connection),
       (error) => settle(error, null),
+      null,
     );
     this.wait(operation, noLimits);
     return (error) => {
@@ -156,6 +117,22 @@ export class Acceptor<T extends { close(): void }> {
         this.giveUp(operation, error);
       }
     };
+  }
+
+  /**
+   * Hands over what comes while the taker has room. What it returns is to be called when there is
+   * room again, or another guard, and to go on after a failure.
+   */
+  feed(taker: Taker<T>): () => void {
+    const operation = new StandingAccept(taker);
+    const goOn = (): void => {
+      if (this.endpoint.closed) operation.close();
+      else if (this.lent) operation.reject(lentError('accept'));
+      else if (this.queue.find((waiting) => waiting === operation) !== null) this.ask();
+      else this.stand(operation);
+    };
+    goOn();
+    return goOn;
   }
 
   /** The socket that the addon has accepted in that slot. */
@@ -244,6 +221,17 @@ export class Acceptor<T extends { close(): void }> {
     this.carryOn();
   }
 
+  private stand(operation: StandingAccept<T>): void {
+    while (operation.room > 0) {
+      const ready = this.queue.head === null ? this.takeReady() : undefined;
+      if (ready === undefined) {
+        this.wait(operation, noLimits);
+        return;
+      }
+      operation.finish(ready);
+    }
+  }
+
   private takeReady(): T | undefined {
     return this.ready.length === 0 ? undefined : this.ready.shift();
   }
@@ -251,7 +239,12 @@ export class Acceptor<T extends { close(): void }> {
   /** Tries while the listener is not registered; registered, an event will tell. */
   private carryOn(): void {
     const { slot, generation } = this.endpoint;
-    while (this.queue.head !== null && !this.endpoint.has(Flag.Registered)) {
+    for (let tries = 0; this.queue.head !== null && !this.endpoint.has(Flag.Registered); tries++) {
+      if (tries === burstMax) {
+        // Others have their turn, too, before the rest of the backlog.
+        runNextTurn(() => this.carryOn());
+        return;
+      }
       this.useGuard(this.queue.head.guard);
       const accepted = binding.accept(slot, generation, true);
       if (accepted >= 0) this.hand(accepted, binding.control[Control.Extra] as number);
@@ -264,10 +257,11 @@ export class Acceptor<T extends { close(): void }> {
   }
 
   private ask(): void {
-    const guard = this.queue.head?.guard ?? null;
+    const { head } = this.queue;
+    const guard = head?.guard ?? null;
     this.useGuard(guard);
-    const all = this.iterated ? Math.max(this.burst, this.waiters) : this.waiters;
-    this.endpoint.want(Flag.WantRead, guard === null ? all : 1);
+    const more = this.iterated ? this.burst : Math.min(this.burst, head?.room ?? 0);
+    this.endpoint.want(Flag.WantRead, guard === null ? Math.max(more, this.waiters) : 1);
   }
 
   private useGuard(guard: Guard | null): void {
@@ -291,8 +285,19 @@ export class Acceptor<T extends { close(): void }> {
       if (this.endpoint.polled) this.endpoint.noteUnread();
       return;
     }
-    this.over(operation);
+    if (operation.room === 0) {
+      this.over(operation);
+      operation.finish(connection);
+      return;
+    }
     operation.finish(connection);
+    // Behind those who came meanwhile.
+    if (operation.room > 0 && !this.endpoint.closed) {
+      this.queue.push(operation);
+      return;
+    }
+    this.over(operation);
+    if (this.endpoint.closed) operation.close();
   }
 
   private note(errno: number): void {

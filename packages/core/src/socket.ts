@@ -23,6 +23,7 @@ import {
   StepIterator,
   types,
 } from '@sock/native';
+import type { Taker } from './accept-operations.js';
 import { Acceptor } from './acceptor.js';
 import { ConnectingSocket } from './connecting-socket.js';
 import { endsBeforeClose, tellAccepted, tellClosed, timeIfObserved } from './diagnostics.js';
@@ -356,6 +357,17 @@ export class Socket extends ConnectingSocket implements Pollable {
     const connections = new StepIterator(() => this.acceptStep());
     // One class for both roles: ListeningSocket is the type under which this is seen.
     return connections as unknown as AsyncIterableIterator<Buffer>;
+  }
+
+  /**
+   * @internal For a listener above this one: hands over what comes while the taker has room. What
+   * it returns is to be called when there is room again, or another guard, and to go on after a
+   * failure. Throws what keeps it from accepting.
+   */
+  acceptInto(taker: Taker<Socket>): () => void {
+    const error = this.unlistening();
+    if (error !== undefined) throw error;
+    return this.accepting().feed(taker);
   }
 
   /**

@@ -106,17 +106,20 @@ export class TlsListener implements AsyncIterable<TlsSocket> {
   private readonly shaking = new Set<Socket>();
   private readonly done: TlsSocket[] = [];
   private readonly waiting: Waiting[] = [];
-  private makeRoom: (() => void) | null = null;
-  /** What accepts for this one: the socket below, or that with a guard. */
-  private source: Pick<Socket, 'accept'>;
-  private guard: Guard | null = null;
-  private isRunning = false;
+  /** @internal As {@link guardedBy} has it. */
+  guard: Guard | null = null;
+  /** Lets the socket below go on; null until somebody has asked. */
+  private goOn: (() => void) | null = null;
+  /** Nothing is accepted before the next one asks. */
+  private isStopped = true;
+  /** Nothing is accepted before {@link noteRoom}. */
+  private isFull = false;
 
   /** @internal */
   constructor(listener: ListeningSocket, settings: Settings) {
     this.listener = listener;
-    this.source = listener;
     this.settings = settings;
+    listener.whenClosed(() => this.fail(closedListener()));
   }
 
   /** As `localAddress` of the socket below; undefined once closed. */
@@ -157,8 +160,10 @@ export class TlsListener implements AsyncIterable<TlsSocket> {
    * socket. Handshakes do not wait for who asks, so the guard stays, whoever does.
    */
   guardedBy(guard: Guard): this {
-    if (guard !== this.guard) this.source = this.listener.guardedBy(guard);
-    this.guard = guard;
+    if (guard !== this.guard) {
+      this.guard = guard;
+      if (!this.isStopped) this.goOn?.();
+    }
     return this;
   }
 
@@ -176,8 +181,23 @@ export class TlsListener implements AsyncIterable<TlsSocket> {
     this.listener.close();
     for (const socket of [...this.shaking]) socket.close();
     for (const socket of this.done.splice(0)) socket.close();
-    for (const waiting of this.waiting.splice(0)) waiting.fail(closedListener());
-    this.makeRoom?.();
+  }
+
+  /** @internal For the listener below: connections that may begin their handshakes. */
+  get room(): number {
+    return Math.max(0, this.settings.handshakesMax - this.shaking.size - this.done.length);
+  }
+
+  /** @internal For the listener below. */
+  take(socket: Socket): void {
+    this.shake(socket);
+    this.isFull = this.room === 0;
+  }
+
+  /** @internal For the listener below. */
+  fail(error: unknown): void {
+    this.isStopped = true;
+    for (const waiting of this.waiting.splice(0)) waiting.fail(error);
   }
 
   /** {@link close}, for `using`. */
@@ -208,35 +228,22 @@ export class TlsListener implements AsyncIterable<TlsSocket> {
 
   private takeDone(): TlsSocket | null {
     const next = this.done.shift() ?? null;
-    if (next !== null) this.makeRoom?.();
+    if (next !== null) this.noteRoom();
     return next;
   }
 
+  /** From now on, until the listener is closed, whoever asks. */
   private run(): void {
-    if (this.isRunning) return;
-    this.isRunning = true;
-    void this.acceptAll();
+    if (!this.isStopped) return;
+    this.isStopped = false;
+    if (this.goOn === null) this.goOn = this.listener.acceptInto(this);
+    else this.goOn();
   }
 
-  /** Until the listener is closed, whoever asks. */
-  private async acceptAll(): Promise<void> {
-    while (!this.isClosed) {
-      if (this.shaking.size + this.done.length >= this.settings.handshakesMax) {
-        await new Promise<void>((resolve) => {
-          this.makeRoom = resolve;
-        });
-        this.makeRoom = null;
-        continue;
-      }
-      try {
-        this.shake(await this.source.accept());
-      } catch (error) {
-        for (const waiting of this.waiting.splice(0)) waiting.fail(error);
-        break;
-      }
-    }
-    // Who asks next begins anew.
-    this.isRunning = false;
+  private noteRoom(): void {
+    if (!this.isFull || this.room === 0) return;
+    this.isFull = false;
+    if (!this.isStopped) this.goOn?.();
   }
 
   /** Without promises: what nobody waits for needs none. */
@@ -265,7 +272,7 @@ export class TlsListener implements AsyncIterable<TlsSocket> {
 
   private leave(socket: Socket): void {
     this.shaking.delete(socket);
-    this.makeRoom?.();
+    this.noteRoom();
   }
 
   private deliver(socket: TlsSocket): void {

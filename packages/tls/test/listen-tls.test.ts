@@ -1,7 +1,7 @@
 import { channel } from 'node:diagnostics_channel';
 import { connect, type Socket } from '@sock/core';
 import { readCounters } from '@sock/native';
-import { failureOf, isPending, thrownBy, until, useCleanup } from '@sock/testing';
+import { failureOf, isPending, thrownBy, until, useCleanup, within } from '@sock/testing';
 import {
   connectTls,
   type HandshakeErrorEvent,
@@ -88,6 +88,16 @@ describe('listenTls', () => {
     const near = await third;
     closing(await accepting);
     expect(near.isConnected).toBe(true);
+  });
+
+  it('tells who waits that the socket below was closed, though it may accept nobody', async () => {
+    const listener = await listening({ maxHandshakes: 1 });
+    const accepting = failureOf(listener.accept());
+    const step = listener[Symbol.asyncIterator]().next();
+    closing(await mute(listener));
+    listener.listener.close();
+    expect(await within(2_000, accepting)).toMatchObject({ code: 'ERR_SOCK_CLOSED' });
+    expect(await within(2_000, step)).toMatchObject({ done: true });
   });
 
   it('survives clients that break off, talk nonsense, or refuse the certificate', async () => {

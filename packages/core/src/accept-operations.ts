@@ -1,0 +1,96 @@
+/** Accepts that wait for connections. */
+import { type Guard, iterationEnd, Operation } from '@sock/native';
+import { closedError } from './errors.js';
+
+export abstract class AcceptOperation<T> extends Operation {
+  /** Who decides whether what comes may come in; null: all of it. */
+  abstract readonly guard: Guard | null;
+  /** How many more it takes behind the one it has got. */
+  abstract readonly room: number;
+
+  abstract finish(connection: T): void;
+  abstract close(): void;
+}
+
+export class SingleAccept<T> extends AcceptOperation<T> {
+  readonly guard: Guard | null;
+  readonly room = 0;
+  private readonly resolve: (connection: T) => void;
+
+  constructor(
+    resolve: (connection: T) => void,
+    reject: (error: unknown) => void,
+    guard: Guard | null,
+  ) {
+    super(reject);
+    this.resolve = resolve;
+    this.guard = guard;
+  }
+
+  finish(connection: T): void {
+    this.resolve(connection);
+  }
+
+  close(): void {
+    this.reject(closedError());
+  }
+}
+
+export type AcceptStep<T> = IteratorResult<T, undefined>;
+
+/** One step of an iteration, which ends when the listener is closed on this side. */
+export class StepAccept<T> extends AcceptOperation<T> {
+  readonly guard = null;
+  readonly room = 0;
+  private readonly resolve: (step: AcceptStep<T>) => void;
+
+  constructor(resolve: (step: AcceptStep<T>) => void, reject: (error: unknown) => void) {
+    super(reject);
+    this.resolve = resolve;
+  }
+
+  finish(connection: T): void {
+    this.resolve({ value: connection, done: false });
+  }
+
+  close(): void {
+    this.resolve(iterationEnd);
+  }
+}
+
+/** Who takes connections as they come: a promise for each would be made for nothing. */
+export interface Taker<T> {
+  /** How many it takes now. */
+  readonly room: number;
+  /** As {@link AcceptOperation.guard}. */
+  readonly guard: Guard | null;
+  take(connection: T): void;
+  /** The listener was closed, or cannot accept: nothing comes until it is asked again. */
+  fail(error: unknown): void;
+}
+
+/** Stays in line as long as its taker has room. */
+export class StandingAccept<T> extends AcceptOperation<T> {
+  private readonly taker: Taker<T>;
+
+  constructor(taker: Taker<T>) {
+    super((error) => taker.fail(error));
+    this.taker = taker;
+  }
+
+  get guard(): Guard | null {
+    return this.taker.guard;
+  }
+
+  get room(): number {
+    return this.taker.room;
+  }
+
+  finish(connection: T): void {
+    this.taker.take(connection);
+  }
+
+  close(): void {
+    this.reject(closedError());
+  }
+}
