@@ -41,6 +41,7 @@ export interface Borrower {
 
 /** The error of a layer in front of the descriptor, for an errno of its own; else null. */
 export type Explain = (
+  this: Endpoint,
   errno: number,
   details: { syscall: string; bytesTransferred?: number | undefined },
 ) => Error | null;
@@ -374,8 +375,8 @@ export class Endpoint implements Sink, DeadlineSink, Parts {
 
   /** Runs once when it is closed, by whomever, behind those who asked for that before. */
   whenClosed(listener: () => void): void {
-    this.closeListeners ??= [];
-    this.closeListeners.push(listener);
+    // A push would make room for seventeen.
+    this.closeListeners = [...(this.closeListeners ?? []), listener];
   }
 
   /** The listener no longer concerns itself with it. */

@@ -4,7 +4,7 @@ import { SocketError } from './errors.js';
 /** Who has the endpoint of a stream, and carries other bytes over it. */
 export interface Layer {
   /** What the stream's own verbs say from now on. */
-  refusal: () => SocketError;
+  takenError(): SocketError;
   /** The descriptor is about to be closed; it can still be sent on. */
   onClosing(): void;
   /** It was. */

@@ -56,9 +56,9 @@ export abstract class Stream {
   protected sender: Sender | null = null;
   private queueMax = sendQueueMaxDefault;
 
-  /** @internal */
-  protected constructor(slot: number, generation: number) {
-    this.endpoint = new Endpoint(this, slot, generation);
+  /** @internal `below`: that of a stream which this one is a layer over; it stays its owner's. */
+  protected constructor(slot: number, generation: number, below?: Endpoint) {
+    this.endpoint = below ?? new Endpoint(this, slot, generation);
   }
 
   /** @internal The limits of operations that are given none. */
@@ -67,7 +67,6 @@ export abstract class Stream {
   protected ready = false;
   /** @internal Whether somebody else has the I/O now: see {@link takeOver}. */
   isTaken = false;
-  private takenError = takenByAnother;
   private layer: Layer | null = null;
 
   /** The descriptor, for looking at; −1 once closed. It stays this object's to close. */
@@ -400,41 +399,43 @@ export abstract class Stream {
   checkTakable(): void {
     this.checkReady();
     if (this.sender?.lent) throw lentError('a take-over');
-    this.receiving().checkIdle('a take-over');
+    this.receiver?.checkIdle('a take-over');
   }
 
   /** @internal Hands the I/O over for good; see `DuplexSource`. */
   takeOver(chunkSize: number, onClosed: () => void): TakenStream {
     this.checkTakable();
-    const receiver = this.receiving();
-    this.giveAway(onClosed, takenByAnother);
+    this.giveAway(onClosed);
     const source = {
       close: () => this.close(),
       shutDown: (direction: number) => this.shutDown(direction),
       canReset: this.canReset,
       rememberEnds: () => this.rememberEnds(),
     };
-    return new TakenSocket(this.endpoint, receiver, this.sending(), chunkSize, source);
+    return new TakenSocket(this.endpoint, this.receiving(), this.sending(), chunkSize, source);
+  }
+
+  /** @internal That of this stream, for {@link yieldTo}; throws what keeps it from that. */
+  yieldable(): Endpoint {
+    this.checkTakable();
+    if (this.sender?.flushAll() === false) throw busyError('a take-over', 'a send');
+    return this.endpoint;
   }
 
   /**
-   * @internal Hands the endpoint to a layer in front of the descriptor, such as TLS, for good.
-   * Closing this stream closes it for that layer too.
-   *
-   * @returns The endpoint, without a receiver and a sender, and bytes that were received before.
+   * @internal Leaves the endpoint, without a receiver and a sender, to a layer in front of the
+   * descriptor, such as TLS, for good. Closing this stream closes it for that layer too. What it
+   * returns was received before.
    */
-  yieldEndpoint(layer: Layer): { endpoint: Endpoint; early: Uint8Array | null } {
-    this.checkTakable();
-    if (!this.sending().flushAll()) throw busyError('a take-over', 'a send');
-    const early = this.receiving().takeBack();
-    this.giveAway(() => layer.onClosed(), layer.refusal);
+  yieldTo(layer: Layer): Uint8Array | null {
+    const early = this.receiver?.takeBack() ?? null;
+    this.giveAway(() => layer.onClosed());
     this.layer = layer;
-    const { endpoint } = this;
-    endpoint.receiver = null;
-    endpoint.sender = null;
+    this.endpoint.receiver = null;
+    this.endpoint.sender = null;
     this.receiver = null;
     this.sender = null;
-    return { endpoint, early };
+    return early;
   }
 
   /** @internal Before the descriptor is closed. */
@@ -444,10 +445,9 @@ export abstract class Stream {
     layer?.onClosing();
   }
 
-  private giveAway(onClosed: () => void, refusal: () => SocketError): void {
+  private giveAway(onClosed: () => void): void {
     this.ready = false;
     this.isTaken = true;
-    this.takenError = refusal;
     this.endpoint.whenClosed(onClosed);
   }
 
@@ -470,7 +470,7 @@ export abstract class Stream {
   /** @internal Why the stream cannot carry bytes. */
   protected unready(): SocketError {
     if (this.endpoint.closed) return closedError();
-    if (this.isTaken) return this.takenError();
+    if (this.isTaken) return this.layer?.takenError() ?? takenByAnother();
     return new SocketError('the socket is not connected', { code: 'ENOTCONN' });
   }
 

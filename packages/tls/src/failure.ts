@@ -7,7 +7,7 @@ import {
   TlsShutdownError,
   TlsVerifyError,
 } from '@sock/core';
-import { binding, type Endpoint, type Explain } from '@sock/native';
+import { binding, type Endpoint, Errno } from '@sock/native';
 import { problemName } from './problems.js';
 
 /** As in native/src/tls/wire.h. */
@@ -44,13 +44,15 @@ const alerts: Readonly<Record<number, string>> = {
   120: 'no_application_protocol',
 };
 
-/** The error for an errno of the engine; null for those of the kernel. */
-export function explainer(endpoint: Endpoint, errno: number): Explain {
-  return (code, details) => {
-    if (code !== errno) return null;
-    const failure = binding.tlsFailure(endpoint.slot, endpoint.generation);
-    return typeof failure === 'number' ? null : toError(failure, details);
-  };
+/** The error for the errno of the engine; null for those of the kernel. */
+export function explain(
+  this: Endpoint,
+  errno: number,
+  details: SocketErrorDetails & { syscall: string },
+): TlsError | null {
+  if (errno !== -Errno.EPROTO) return null;
+  const failure = binding.tlsFailure(this.slot, this.generation);
+  return typeof failure === 'number' ? null : toError(failure, details);
 }
 
 function toError(

@@ -24,7 +24,6 @@ import {
   binding,
   checkOptions,
   Errno,
-  type Explain,
   Flag,
   invalidType,
   invalidValue,
@@ -37,7 +36,7 @@ import { TlsHandshakeState } from './constants.js';
 import { type Callbacks, consult, judge, mustBeDone } from './consultation.js';
 import { checkContext, TlsContext } from './context.js';
 import { type Agreed, tellDone, tellFailed, tellLine } from './diagnostics.js';
-import { explainer } from './failure.js';
+import { explain } from './failure.js';
 import { Handshake } from './handshake.js';
 import { type CheckedHostname, checkHostname } from './hostname.js';
 import { type OcspStatus, ocspStatuses } from './ocsp.js';
@@ -92,7 +91,6 @@ export class TlsSocket extends FileStream implements Pollable {
   private readonly context: TlsContext;
   private readonly callbacks: Callbacks | null;
   private failure: unknown = null;
-  private readonly explainErrno: Explain;
   private state: TlsHandshakeState = TlsHandshakeState.NotStarted;
   private pending: Handshake | null = null;
   /** For clients: the name and port of the peer, once that was set. */
@@ -101,18 +99,13 @@ export class TlsSocket extends FileStream implements Pollable {
 
   private constructor(socket: Socket, context: TlsContext) {
     const { handle, callbacks } = context;
-    const { endpoint, early } = socket.yieldEndpoint({
-      refusal: tlsActiveError,
-      onClosing: () => this.onClosing(),
-      onClosed: () => this.onClosed(),
-    });
-    super(endpoint.slot, endpoint.generation);
-    this.endpoint = endpoint;
+    const endpoint = socket.yieldable();
+    super(endpoint.slot, endpoint.generation, endpoint);
     this.socket = socket;
     this.context = context;
     this.callbacks = callbacks;
-    this.explainErrno = explainer(endpoint, -Errno.EPROTO);
-    endpoint.explain = this.explainErrno;
+    endpoint.explain = explain;
+    const early = socket.yieldTo(this);
     const result = binding.tlsEnable(endpoint.slot, endpoint.generation, handle, early);
     if (result < 0) {
       socket.close();
@@ -507,7 +500,7 @@ export class TlsSocket extends FileStream implements Pollable {
   /** @internal For the handshake. */
   errorFor(errno: number): Error {
     const details = { syscall: 'handshake' };
-    return this.explainErrno(errno, details) ?? systemError(errno, details);
+    return explain.call(this.endpoint, errno, details) ?? systemError(errno, details);
   }
 
   /** Of the engine, which knows before the peer is judged; false once closed. */
@@ -526,8 +519,14 @@ export class TlsSocket extends FileStream implements Pollable {
     return typeof state === 'number' ? undefined : state;
   }
 
-  /** The descriptor is about to be closed. */
-  private onClosing(): void {
+  /** @internal For the socket below. */
+  takenError(): SocketError {
+    const message = 'the bytes of this socket are those of TLS: use its TlsSocket';
+    return new TlsError(message, { code: 'ERR_SOCK_TLS_ACTIVE' });
+  }
+
+  /** @internal For the socket below. */
+  onClosing(): void {
     this.pending?.close();
     if (!this.ready && !this.isTaken) return;
     const { slot, generation } = this.endpoint;
@@ -542,12 +541,8 @@ export class TlsSocket extends FileStream implements Pollable {
     this.sender?.close();
   }
 
-  private onClosed(): void {
+  /** @internal For the socket below. */
+  onClosed(): void {
     this.receiver?.close();
   }
-}
-
-function tlsActiveError(): SocketError {
-  const message = 'the bytes of this socket are those of TLS: use its TlsSocket';
-  return new TlsError(message, { code: 'ERR_SOCK_TLS_ACTIVE' });
 }
