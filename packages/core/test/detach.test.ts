@@ -212,6 +212,7 @@ describe('a descriptor that was detached', () => {
         });
       \`;
       const worker = new Worker(script, { eval: true });
+      const gone = once(worker, 'exit');
       const server = listen({ host: '127.0.0.1' });
       const near = await connect({ host: '127.0.0.1', port: server.localPort });
       const far = await server.accept();
@@ -219,7 +220,7 @@ describe('a descriptor that was detached', () => {
       await near.sendAll('hello');
       console.log(String(await near.recv()));
       await near.end();
-      await once(worker, 'exit');
+      await gone;
       server.close();
     `);
     expect({ code, stdout, stderr, leakedSockets }).toEqual({
