@@ -60,7 +60,7 @@ export class StepAccept<T> extends AcceptOperation<T> {
 
 /** Who takes connections as they come: a promise for each would be made for nothing. */
 export interface Taker<T> {
-  /** How many it takes now. */
+  /** How many it takes now, in one turn of the event loop. */
   readonly room: number;
   /** As {@link AcceptOperation.guard}. */
   readonly guard: Guard | null;

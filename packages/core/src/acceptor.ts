@@ -239,8 +239,9 @@ export class Acceptor<T extends { close(): void }> {
   /** Tries while the listener is not registered; registered, an event will tell. */
   private carryOn(): void {
     const { slot, generation } = this.endpoint;
+    const most = Math.min(this.queue.head?.room || burstMax, burstMax);
     for (let tries = 0; this.queue.head !== null && !this.endpoint.has(Flag.Registered); tries++) {
-      if (tries === burstMax) {
+      if (tries === most) {
         // Others have their turn, too, before the rest of the backlog.
         runNextTurn(() => this.carryOn());
         return;

@@ -51,6 +51,8 @@ export interface ListenTlsOptions extends ListenOptions {
 
 const handshakeTimeoutDefaultMs = 30_000;
 const handshakesMaxDefault = 1_024;
+/** Each begins a handshake, for which everybody else has to wait. */
+const acceptsPerTurn = 2;
 
 /**
  * Listens as `listen` of `@sock/core` does, with the same options, at once.
@@ -183,9 +185,10 @@ export class TlsListener implements AsyncIterable<TlsSocket> {
     for (const socket of this.done.splice(0)) socket.close();
   }
 
-  /** @internal For the listener below: connections that may begin their handshakes. */
+  /** @internal For the listener below: connections that may begin their handshakes in this turn. */
   get room(): number {
-    return Math.max(0, this.settings.handshakesMax - this.shaking.size - this.done.length);
+    const left = this.settings.handshakesMax - this.shaking.size - this.done.length;
+    return Math.max(0, Math.min(left, acceptsPerTurn));
   }
 
   /** @internal For the listener below. */
