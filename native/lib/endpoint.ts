@@ -265,6 +265,7 @@ export class Endpoint implements Sink, DeadlineSink, Parts {
    * request in the kernel the connection.
    */
   private leaveOthers(): void {
+    if (this.watchers === null && this.borrowers === null) return;
     const others = [...(this.watchers ?? []), ...(this.borrowers ?? [])];
     this.watchers = null;
     for (const watcher of others) {

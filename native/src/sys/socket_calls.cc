@@ -160,17 +160,21 @@ Result<SockAddr> source_address(const SockAddr& destination) {
 }
 
 Result<int> wait_for(int fd, int events, double timeout_ms) {
-  const bool forever = timeout_ms < 0 || std::isinf(timeout_ms);
-  const double deadline_ms = forever ? 0 : now_ms() + timeout_ms;
+  // Without a limit, and with that of 0, no clock is read: accepts ask before each connection.
+  const bool is_limited = timeout_ms > 0 && !std::isinf(timeout_ms);
+  const double deadline_ms = is_limited ? now_ms() + timeout_ms : 0;
   pollfd entry{fd, static_cast<short>(events), 0};
   for (;;) {
-    // Rounded up, so that the wait is never early; capped, so that it fits poll's int.
-    const double left_ms = forever ? 0 : std::max(0.0, std::ceil(deadline_ms - now_ms()));
-    const int wait_ms = forever ? -1 : static_cast<int>(std::min<double>(left_ms, INT_MAX));
+    int wait_ms = timeout_ms == 0 ? 0 : -1;
+    if (is_limited) {
+      // Rounded up, so that the wait is never early; capped, so that it fits poll's int.
+      const double left_ms = std::max(0.0, std::ceil(deadline_ms - now_ms()));
+      wait_ms = static_cast<int>(std::min<double>(left_ms, INT_MAX));
+    }
     const int count = ::poll(&entry, 1, wait_ms);
     if (count > 0) return static_cast<int>(entry.revents);
     if (count < 0 && errno != EINTR) return Error{errno, Syscall::kPoll};
-    if (!forever && now_ms() >= deadline_ms) return 0;
+    if (count == 0 && (!is_limited || now_ms() >= deadline_ms)) return 0;
   }
 }
 
