@@ -9,7 +9,10 @@ export abstract class AcceptOperation<T> extends Operation {
   abstract readonly room: number;
 
   abstract finish(connection: T): void;
-  abstract close(): void;
+
+  close(): void {
+    this.reject(closedError());
+  }
 }
 
 export class SingleAccept<T> extends AcceptOperation<T> {
@@ -30,10 +33,6 @@ export class SingleAccept<T> extends AcceptOperation<T> {
   finish(connection: T): void {
     this.resolve(connection);
   }
-
-  close(): void {
-    this.reject(closedError());
-  }
 }
 
 export type AcceptStep<T> = IteratorResult<T, undefined>;
@@ -53,7 +52,7 @@ export class StepAccept<T> extends AcceptOperation<T> {
     this.resolve({ value: connection, done: false });
   }
 
-  close(): void {
+  override close(): void {
     this.resolve(iterationEnd);
   }
 }
@@ -88,9 +87,5 @@ export class StandingAccept<T> extends AcceptOperation<T> {
 
   finish(connection: T): void {
     this.taker.take(connection);
-  }
-
-  close(): void {
-    this.reject(closedError());
   }
 }
