@@ -20,6 +20,16 @@ const body = `
   far.close();
 `;
 
+/** All that the process may have. */
+const takeDescriptors = `
+  const fs = require('node:fs');
+  const files = [];
+  try {
+    for (;;) files.push(fs.openSync('/dev/null'));
+  } catch {}
+  const giveDescriptors = () => files.forEach((file) => fs.closeSync(file));
+`;
+
 describeWithPeers(['strace that may trace'], 'where io_uring is refused', () => {
   it.each(['ENOSYS', 'EPERM', 'EACCES', 'EINVAL', 'ENOMEM'])(
     'readiness takes its place: %s',
@@ -44,17 +54,13 @@ describeWithPeers(['strace that may trace'], 'where io_uring is refused', () => 
     const result = await runScript(
       `
       const { AsyncIO } = require('@sock/poll');
-      const fs = require('node:fs');
-      const files = [];
-      try {
-        for (;;) files.push(fs.openSync('/dev/null'));
-      } catch {}
+      ${takeDescriptors}
       try {
         new AsyncIO();
       } catch (error) {
         console.log(error.name, error.code, error.retryable);
       }
-      for (const file of files) fs.closeSync(file);
+      giveDescriptors();
       const io = new AsyncIO();
       console.log(io.backendName);
       io.close();
@@ -72,17 +78,13 @@ describeWithPeers(['strace that may trace'], 'where io_uring is refused', () => 
       const io = new AsyncIO();
       const listener = listen({ host: '127.0.0.1' });
       process.on('warning', (warning) => console.log(warning.code));
-      const fs = require('node:fs');
       const client = await connect({ host: '127.0.0.1', port: listener.localPort });
-      const files = [];
-      try {
-        for (;;) files.push(fs.openSync('/dev/null'));
-      } catch {}
+      ${takeDescriptors}
       const warned = new Promise((resolve) => process.once('warning', resolve));
       const steps = io.accepts(listener);
       const first = steps.next();
       await warned;
-      for (const file of files) fs.closeSync(file);
+      giveDescriptors();
       (await first).value.close();
       await steps.return();
       client.close();
