@@ -9,7 +9,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { availableParallelism, constants, setPriority, tmpdir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { programOfNpm } from './npm-program.mjs';
+import { hasPrograms, programOfNpm } from './npm-program.mjs';
 
 const script = fileURLToPath(import.meta.url);
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -154,9 +154,7 @@ function jest(args, more = {}, node = process.execPath) {
  * whose time goes into networks, peers, or the same checks of streams on another backend.
  */
 function jestOnNode24() {
-  if (process.platform !== 'linux' || process.arch !== 'x64') {
-    return { passed: 0, skipped: ['npm has Node 24 for Linux on x64 only'] };
-  }
+  if (!hasPrograms) return { passed: 0, skipped: ['npm has Node 24 for Linux on x64 only'] };
   const others = [
     ...['/node_modules/', '<rootDir>/tools/'],
     '/[a-z-]+-(kqueue|poll)\\.test\\.ts$',

