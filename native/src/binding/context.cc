@@ -302,6 +302,7 @@ void Context::turn(std::span<const reactor::Event> events) {
   // Wraps around, which a signed integer must not do by itself.
   control_[kTurn] = static_cast<int32_t>(static_cast<uint32_t>(control_[kTurn]) + 1);
   memory_->refresh(false);
+  for (const reactor::Event& event : events) reactor_->slots().prefetch(event.token);
   for (size_t i = 0; i < events.size(); i++) {
     if (rings_.note(*this, events[i].token)) continue;
     Source* source = reactor_->note(events[i]);
@@ -413,7 +414,7 @@ void Context::accept_for(Source& source, size_t records_reserved) {
       record(source.token.index, kind, -ENOMEM, 0);
       return;
     }
-    connection->peer = accepted.value().peer.inet_name();
+    *connection->peer = accepted.value().peer.inet_name();
     record(source.token.index, kind, connection->token.index, connection->token.generation);
   }
 }

@@ -24,7 +24,7 @@ napi_value js_accept(napi_env env, napi_callback_info info) {
   const sys::InetName name = peer.inet_name();
   reactor::Source* connection = context.adopt(std::move(accepted.value().fd), kind);
   if (connection == nullptr) return to_js(env, -ENOMEM);
-  connection->peer = name;
+  *connection->peer = name;
   return context.name(*connection);
 }
 

@@ -77,7 +77,7 @@ napi_value js_from_fd(napi_env env, napi_callback_info info) {
   auto kind = found.is_tcp ? reactor::Kind::kTcp : reactor::Kind::kStream;
   if (found.role == sys::Role::kListening) kind = reactor::Kind::kListener;
   reactor::Source* source = context.adopt(sys::UniqueFd(fd), kind);
-  source->peer = found.peer;
+  *source->peer = found.peer;
   context.control(kExtra2) = position(kFamilies, found.family);
   context.control(kExtra3) = position(kTypes, found.type) | static_cast<int32_t>(found.role) << 8;
   return context.name(*source);
@@ -212,8 +212,8 @@ napi_value js_address(napi_env env, napi_callback_info info) {
   const int fd = source->fd.get();
   Result<sys::SockAddr> address = [&]() -> Result<sys::SockAddr> {
     if (!peer) return sys::local_address(fd);
-    if (source->peer.size == 0) return sys::peer_address(fd);
-    return sys::SockAddr::from_raw(source->peer.raw, source->peer.size);
+    if (source->peer->size == 0) return sys::peer_address(fd);
+    return sys::SockAddr::from_raw(source->peer->raw, source->peer->size);
   }();
   if (!address.ok()) return context.fail(address.error());
   context.control(kExtra) = address.value().port();

@@ -87,7 +87,7 @@ napi_value start_connect(Context& context, reactor::Source& source, Result<sys::
                          bool wait) {
   if (!address.ok()) return context.fail(address.error());
   const int result = net::connect(context.reactor(), source, address.value(), wait);
-  if (result == 0 || result == -EINPROGRESS) source.peer = address.value().inet_name();
+  if (result == 0 || result == -EINPROGRESS) *source.peer = address.value().inet_name();
   return to_js(context.env(), result);
 }
 
@@ -106,7 +106,7 @@ napi_value js_disconnect(napi_env env, napi_callback_info info) {
   const Args<2> args(env, info);
   reactor::Source* source = source_of(args);
   if (source == nullptr) return to_js(env, -EBADF);
-  source->peer = {};
+  *source->peer = {};
   return args.context().outcome(sys::disconnect_socket(source->fd.get()));
 }
 

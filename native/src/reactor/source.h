@@ -48,10 +48,11 @@ struct Source {
   bool broken_off = false;
   uint64_t bytes_received = 0;
   uint64_t bytes_sent = 0;
-  sys::InetName peer;  // as accept or connect saw it; the kernel forgets it when the peer resets
-  uint32_t relay = 0;  // the relay that has its bytes, 0 when none has
   std::unique_ptr<Filter> filter;  // TLS, or null
   SharedWords* words = nullptr;
+  // As accept or connect saw it: the kernel forgets it when the peer resets.
+  sys::InetName* peer = nullptr;
+  uint32_t relay = 0;  // the relay that has its bytes, 0 when none has
 
   bool registered() const { return interest != 0; }
   bool has(uint32_t flags) const { return (words->flags & flags) != 0; }
