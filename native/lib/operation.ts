@@ -38,7 +38,8 @@ interface Bounds {
 }
 
 export abstract class Operation {
-  next: Operation | null = null;
+  /** Who comes after it in the queue. */
+  behind: Operation | null = null;
   protected rejectPromise: (error: unknown) => void;
   private bounds: Bounds | null = null;
 
@@ -86,37 +87,37 @@ export abstract class Operation {
   }
 }
 
-/** First in, first out, linked by `next`. */
+/** First in, first out, linked by `behind`. */
 export class OperationQueue<Op extends Operation> {
   head: Op | null = null;
   tail: Op | null = null;
 
   push(operation: Op): void {
     if (this.tail === null) this.head = operation;
-    else this.tail.next = operation;
+    else this.tail.behind = operation;
     this.tail = operation;
   }
 
   shift(): Op | null {
     const first = this.head;
     if (first === null) return null;
-    this.head = first.next as Op | null;
+    this.head = first.behind as Op | null;
     if (this.head === null) this.tail = null;
-    first.next = null;
+    first.behind = null;
     return first;
   }
 
   remove(operation: Op): void {
     let before: Op | null = null;
-    for (let current = this.head; current !== null; current = current.next as Op | null) {
+    for (let current = this.head; current !== null; current = current.behind as Op | null) {
       if (current !== operation) {
         before = current;
         continue;
       }
-      if (before === null) this.head = current.next as Op | null;
-      else before.next = current.next;
+      if (before === null) this.head = current.behind as Op | null;
+      else before.behind = current.behind;
       if (this.tail === current) this.tail = before;
-      current.next = null;
+      current.behind = null;
       return;
     }
   }
@@ -124,14 +125,14 @@ export class OperationQueue<Op extends Operation> {
   /** The first for which the condition holds. */
   find(condition: (operation: Op) => boolean): Op | null {
     let current = this.head;
-    while (current !== null && !condition(current)) current = current.next as Op | null;
+    while (current !== null && !condition(current)) current = current.behind as Op | null;
     return current;
   }
 
   /** Those for which the condition holds, in order. */
   select(condition: (operation: Op) => boolean): Op[] {
     const selected: Op[] = [];
-    for (let current = this.head; current !== null; current = current.next as Op | null) {
+    for (let current = this.head; current !== null; current = current.behind as Op | null) {
       if (condition(current)) selected.push(current);
     }
     return selected;
@@ -144,7 +145,7 @@ export class OperationQueue<Op extends Operation> {
 
   earliestDeadline(): number {
     let earliestMs = Number.POSITIVE_INFINITY;
-    for (let current = this.head; current !== null; current = current.next as Op | null) {
+    for (let current = this.head; current !== null; current = current.behind as Op | null) {
       if (current.deadlineMs < earliestMs) earliestMs = current.deadlineMs;
     }
     return earliestMs;

@@ -149,16 +149,24 @@ export type StepResult = IteratorResult<Buffer, undefined>;
 export class StepOperation extends ReceiveOperation {
   idle = true;
   private resolve: Settle<StepResult> = unsettled;
-  /** Made once, for the promise of each step. */
-  readonly executor = (resolve: Settle<StepResult>, reject: (error: unknown) => void): void => {
+
+  constructor(memory: Buffer | null, max: number) {
+    super(unsettled, memory, max, false);
+  }
+
+  /** The promise of a step. */
+  begin(): Promise<StepResult> {
+    beginning = this;
+    const step = new Promise<StepResult>(executor);
+    beginning = null;
+    return step;
+  }
+
+  onBegin(resolve: Settle<StepResult>, reject: (error: unknown) => void): void {
     this.idle = false;
     this.filled = 0;
     this.resolve = resolve;
     this.rejectPromise = reject;
-  };
-
-  constructor(memory: Buffer | null, max: number) {
-    super(unsettled, memory, max, false);
   }
 
   finish(chunk: Buffer | null): void {
@@ -179,3 +187,10 @@ export class StepOperation extends ReceiveOperation {
 }
 
 function unsettled(): void {}
+
+/** Whose promise is being made: so one executor serves all, where each would need its closure. */
+let beginning: StepOperation | null = null;
+
+function executor(resolve: Settle<StepResult>, reject: (error: unknown) => void): void {
+  beginning?.onBegin(resolve, reject);
+}

@@ -69,9 +69,9 @@ export class Receiver extends OperationQueue<ReceiveOperation> implements ByteSo
   private unread: Uint8Array | null = null;
   /** 0 after the end of the stream, a negative errno after the connection broke, else 1. */
   private outcome = 1;
-  private resuming = false;
   /** Somebody else has the receiving; those who ask here are refused. */
   lent = false;
+  private resuming = false;
 
   constructor(endpoint: Endpoint) {
     super();
@@ -129,7 +129,7 @@ export class Receiver extends OperationQueue<ReceiveOperation> implements ByteSo
         return Promise.resolve({ value: memory.subarray(0, got), done: false });
       }
     }
-    const step = new Promise<StepResult>(operation.executor);
+    const step = operation.begin();
     this.wait(operation, got, limits);
     return step;
   }

@@ -59,17 +59,17 @@ function flushCorks(): void {
 export class Sender extends OperationQueue<SendOperation | ShutdownOperation> {
   private readonly endpoint: Endpoint;
   private cork: Cork | null = null;
-  private queuedBytes = 0;
   private turn = -1;
   private sendsOfTurn = 0;
-  private resuming = false;
   /** A negative errno once the connection broke. */
   failure = 0;
-  private halfClosed = false;
   /** Somebody else has the sending; those who ask here are refused. */
   lent = false;
   /** False where every send is a message of its own. */
   private readonly mayJoin: boolean;
+  private resuming = false;
+  private halfClosed = false;
+  private queuedBytes = 0;
   queueMax: number;
 
   constructor(endpoint: Endpoint, queueMax: number, mayJoin: boolean) {
@@ -505,7 +505,7 @@ export class Sender extends OperationQueue<SendOperation | ShutdownOperation> {
     const isPartial = operation instanceof SendOperation && sent > 0 && sent < operation.length;
     const behind: Operation[] = [];
     if (isPartial) {
-      for (let next = operation.next; next !== null; next = next.next) behind.push(next);
+      for (let next = operation.behind; next !== null; next = next.behind) behind.push(next);
     }
     this.leave(operation);
     operation.reject(errorOf(sent));

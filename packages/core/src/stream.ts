@@ -16,10 +16,10 @@ import {
   noLimits,
   PollIn,
   PollOut,
-  StepIterator,
   toBytes,
 } from '@sock/native';
 import { Patience } from './blocking.js';
+import { ChunkIterator } from './chunk-iterator.js';
 import { TakenSocket, type TakenStream } from './duplex/taken-stream.js';
 import {
   AbortError,
@@ -35,7 +35,12 @@ import { type Layer, takenByAnother } from './layer.js';
 import { checkBorrower, ReadLoan, WriteLoan } from './loans.js';
 import { monotonicMs } from './monotonic.js';
 import type { OperationOptions } from './operation.js';
-import { type ReceiveOperation, StepOperation, WholeOperation } from './receive-operations.js';
+import {
+  type ReceiveOperation,
+  type StepOperation,
+  type StepResult,
+  WholeOperation,
+} from './receive-operations.js';
 import { Receiver } from './receiver.js';
 import { SendOperation } from './send-operations.js';
 import { Sender } from './sender.js';
@@ -292,12 +297,12 @@ export abstract class Stream {
       receiveSizeMax,
     );
     const reuse = checkBoolean('options.reuse', checked.reuse ?? false);
-    return this.iterate(reuse ? Buffer.alloc(size) : null, size);
+    return new ChunkIterator(this, this.limits, reuse ? Buffer.alloc(size) : null, size);
   }
 
   /** {@link chunks} with the defaults. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Buffer> {
-    return this.iterate(null, receiveSizeDefault);
+    return new ChunkIterator(this, this.limits, null, receiveSizeDefault);
   }
 
   /**
@@ -522,14 +527,9 @@ export abstract class Stream {
     return this.sender;
   }
 
-  private iterate(memory: Buffer | null, size: number): StepIterator<Buffer> {
-    const { limits } = this;
-    const usual = new StepOperation(memory, size);
-    return new StepIterator(() => {
-      // Who asks for a step before the last one came gets an operation of its own.
-      const step = usual.idle ? usual : new StepOperation(memory, size);
-      return this.refusal(limits) ?? this.receiving().step(step, limits);
-    });
+  /** @internal Takes a step of an iteration. */
+  step(operation: StepOperation, limits: Limits): Promise<StepResult> {
+    return this.refusal(limits) ?? this.receiving().step(operation, limits);
   }
 
   private tryReceive(wanted: number | Uint8Array, verb: string): Buffer | number | null {

@@ -111,7 +111,7 @@ export class TokenQueue {
   /** Until as many can be taken, those who wait being served first. */
   waitMs(count: number): number {
     let ahead = 0;
-    for (let at = this.queue.head; at !== null; at = at.next as Waiter | null) ahead += at.least;
+    for (let at = this.queue.head; at !== null; at = at.behind as Waiter | null) ahead += at.least;
     return this.bucket.waitMs(ahead + count, this.clock.now());
   }
 
