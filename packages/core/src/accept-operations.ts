@@ -1,5 +1,5 @@
 /** Accepts that wait for connections. */
-import { type Guard, iterationEnd, Operation } from '@sock/native';
+import { type Guard, iterationEnd, Operation, type Step } from '@sock/native';
 import { closedError } from './errors.js';
 
 export abstract class AcceptOperation<T> extends Operation {
@@ -37,25 +37,40 @@ export class SingleAccept<T> extends AcceptOperation<T> {
 
 export type AcceptStep<T> = IteratorResult<T, undefined>;
 
-/** One step of an iteration, which ends when the listener is closed on this side. */
-export class StepAccept<T> extends AcceptOperation<T> {
+/** The steps of one iteration, one at a time. It ends when the listener is closed on this side. */
+export class StepAccept<T> extends AcceptOperation<T> implements Step<AcceptStep<T>> {
   readonly guard = null;
   readonly room = 0;
-  private readonly resolve: (step: AcceptStep<T>) => void;
+  idle = true;
+  private resolve: (step: AcceptStep<T>) => void = unsettled;
 
-  constructor(resolve: (step: AcceptStep<T>) => void, reject: (error: unknown) => void) {
-    super(reject);
+  constructor() {
+    super(unsettled);
+  }
+
+  onBegin(resolve: (step: AcceptStep<T>) => void, reject: (error: unknown) => void): void {
+    this.idle = false;
     this.resolve = resolve;
+    this.rejectPromise = reject;
   }
 
   finish(connection: T): void {
+    this.idle = true;
     this.resolve({ value: connection, done: false });
   }
 
   override close(): void {
+    this.idle = true;
     this.resolve(iterationEnd);
   }
+
+  override reject(error: unknown): void {
+    this.idle = true;
+    super.reject(error);
+  }
 }
+
+function unsettled(): void {}
 
 /** Who takes connections as they come: a promise for each would be made for nothing. */
 export interface Taker<T> {

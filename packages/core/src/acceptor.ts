@@ -13,6 +13,7 @@
  * asked for then.
  */
 import {
+  beginStep,
   binding,
   Control,
   type Endpoint,
@@ -29,7 +30,7 @@ import {
   type AcceptStep,
   SingleAccept,
   StandingAccept,
-  StepAccept,
+  type StepAccept,
   type Taker,
 } from './accept-operations.js';
 import { AbortError, lentError, systemError, TimeoutError } from './errors.js';
@@ -92,11 +93,14 @@ export class Acceptor<T extends { close(): void }> {
     });
   }
 
-  step(limits: Limits): Promise<AcceptStep<T>> {
+  /** The next step of an iteration; the operation must be idle. */
+  step(operation: StepAccept<T>, limits: Limits): Promise<AcceptStep<T>> {
     if (this.lent) return Promise.reject(lentError('accept'));
     const value = this.queue.head === null ? this.takeReady() : undefined;
     if (value !== undefined) return Promise.resolve({ value, done: false });
-    return new Promise((resolve, reject) => this.wait(new StepAccept(resolve, reject), limits));
+    const step = beginStep(operation);
+    this.wait(operation, limits);
+    return step;
   }
 
   /** For the borrower: one more connection; returns how to give up on it, unless it is over. */
@@ -208,7 +212,9 @@ export class Acceptor<T extends { close(): void }> {
   }
 
   private wait(operation: AcceptOperation<T>, limits: Limits): void {
-    operation.limit(limits, (_, signal) => this.giveUp(operation, new AbortError(signal)));
+    if (limits !== noLimits) {
+      operation.limit(limits, (_, signal) => this.giveUp(operation, new AbortError(signal)));
+    }
     this.queue.push(operation);
     this.waiters++;
     if (!this.held) {

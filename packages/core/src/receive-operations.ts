@@ -1,5 +1,5 @@
 /** What can wait in the queue of a receiver. */
-import { iterationEnd, Operation } from '@sock/native';
+import { iterationEnd, Operation, type Step } from '@sock/native';
 import { endOfStreamError } from './errors.js';
 import type { Vector } from './vector.js';
 
@@ -146,20 +146,12 @@ export type StepResult = IteratorResult<Buffer, undefined>;
 /**
  * The steps of one iteration, one at a time: used again for each, as most messages come this way.
  */
-export class StepOperation extends ReceiveOperation {
+export class StepOperation extends ReceiveOperation implements Step<StepResult> {
   idle = true;
   private resolve: Settle<StepResult> = unsettled;
 
   constructor(memory: Buffer | null, max: number) {
     super(unsettled, memory, max, false);
-  }
-
-  /** The promise of a step. */
-  begin(): Promise<StepResult> {
-    beginning = this;
-    const step = new Promise<StepResult>(executor);
-    beginning = null;
-    return step;
   }
 
   onBegin(resolve: Settle<StepResult>, reject: (error: unknown) => void): void {
@@ -187,10 +179,3 @@ export class StepOperation extends ReceiveOperation {
 }
 
 function unsettled(): void {}
-
-/** Whose promise is being made: so one executor serves all, where each would need its closure. */
-let beginning: StepOperation | null = null;
-
-function executor(resolve: Settle<StepResult>, reject: (error: unknown) => void): void {
-  beginning?.onBegin(resolve, reject);
-}

@@ -10,6 +10,7 @@
  * every later receive gives the same answer.
  */
 import {
+  beginStep,
   binding,
   Control,
   type Endpoint,
@@ -129,7 +130,7 @@ export class Receiver extends OperationQueue<ReceiveOperation> implements ByteSo
         return Promise.resolve({ value: memory.subarray(0, got), done: false });
       }
     }
-    const step = operation.begin();
+    const step = beginStep(operation);
     this.wait(operation, got, limits);
     return step;
   }

@@ -23,7 +23,7 @@ import {
   StepIterator,
   types,
 } from '@sock/native';
-import type { Taker } from './accept-operations.js';
+import { type AcceptStep, StepAccept, type Taker } from './accept-operations.js';
 import { Acceptor } from './acceptor.js';
 import { ConnectingSocket } from './connecting-socket.js';
 import { endsBeforeClose, tellAccepted, tellClosed, timeIfObserved } from './diagnostics.js';
@@ -354,7 +354,11 @@ export class Socket extends ConnectingSocket implements Pollable {
   override [Symbol.asyncIterator](): AsyncIterableIterator<Buffer> {
     if (this.state !== 'listening') return super[Symbol.asyncIterator]();
     this.accepting().beginIteration();
-    const connections = new StepIterator(() => this.acceptStep());
+    const usual = new StepAccept<Socket>();
+    const connections = new StepIterator(() => {
+      // Who asks for a step before the last one came gets an operation of its own.
+      return this.acceptStep(usual.idle ? usual : new StepAccept());
+    });
     // One class for both roles: ListeningSocket is the type under which this is seen.
     return connections as unknown as AsyncIterableIterator<Buffer>;
   }
@@ -436,9 +440,9 @@ export class Socket extends ConnectingSocket implements Pollable {
     return this.accepting().accept(limits, guard);
   }
 
-  private acceptStep(): Promise<IteratorResult<Socket, undefined>> {
+  private acceptStep(operation: StepAccept<Socket>): Promise<AcceptStep<Socket>> {
     if (this.endpoint.closed) return Promise.resolve(iterationEnd);
-    return this.accepting().step(this.limits);
+    return this.accepting().step(operation, this.limits);
   }
 
   private acceptPatiently(options: SyncOptions | undefined, guard: Guard | null): Socket {
