@@ -99,46 +99,62 @@ export interface Parts {
 }
 
 export class Endpoint implements Sink, DeadlineSink, Parts {
-  // First what each operation touches: with a thousand busy sockets each cache line is one to wait
-  // for.
-  receiver: Parts['receiver'] = null;
-  sender: Parts['sender'] = null;
+  receiver: Parts['receiver'];
+  sender: Parts['sender'];
   slot: number;
   generation: number;
   private words: Int32Array;
   private at: number;
-  private turn = -1;
-  private spent = 0;
-  private waiting = 0;
-  private keepsLoop = true;
+  private turn: number;
+  private spent: number;
+  private waiting: number;
+  private keepsLoop: boolean;
   /** The polls of the user that watch the descriptor. */
-  private watchers: Set<Watcher> | null = null;
-
-  acceptor: Parts['acceptor'] = null;
-  connector: Parts['connector'] = null;
+  private watchers: Set<Watcher> | null;
+  acceptor: Parts['acceptor'];
+  connector: Parts['connector'];
   /** Keeps the user's object from being collected while something waits. */
   readonly owner: object;
   /** Its place among the sockets that were made a moment ago, −1 when it is none of them. */
-  recentIndex = -1;
+  recentIndex: number;
   /** When the connection was made, on the clock of the reactor; for those who observe. */
-  sinceMs: number | undefined = undefined;
+  sinceMs: number | undefined;
   /** What those who observe were told it is; null while nobody was. */
-  ends: Ends | null = null;
-  private finalTraffic: Traffic | null = null;
-  private deadline: { id: number; atMs: number } | null = null;
+  ends: Ends | null;
+  private finalTraffic: Traffic | null;
+  private deadline: { id: number; atMs: number } | null;
   /** Those who have borrowed a direction of it. */
-  private borrowers: Borrower[] | null = null;
+  private borrowers: Borrower[] | null;
   /** What a layer in front of the descriptor knows of an errno; null: no more than the kernel. */
-  explain: Explain | null = null;
+  explain: Explain | null;
   /** Those who hear that it was closed, by whomever. */
-  private closeListeners: (() => void)[] | null = null;
+  private closeListeners: (() => void)[] | null;
 
   constructor(owner: object, slot: number, generation: number) {
-    this.owner = owner;
+    // First what each operation touches: with a thousand busy sockets each cache line is one to
+    // wait for.
+    this.receiver = null;
+    this.sender = null;
     this.slot = slot;
     this.generation = generation;
     this.words = pages[Math.trunc(slot / slotsPerPage)] ?? noWords;
     this.at = (slot % slotsPerPage) * wordsPerSlot;
+    this.turn = -1;
+    this.spent = 0;
+    this.waiting = 0;
+    this.keepsLoop = true;
+    this.watchers = null;
+    this.explain = null;
+    this.acceptor = null;
+    this.connector = null;
+    this.owner = owner;
+    this.recentIndex = -1;
+    this.sinceMs = undefined;
+    this.ends = null;
+    this.finalTraffic = null;
+    this.deadline = null;
+    this.borrowers = null;
+    this.closeListeners = null;
   }
 
   /**

@@ -41,7 +41,13 @@ type State = 'new' | 'connecting' | 'connected' | 'failed' | 'listening';
 
 export abstract class ConnectingSocket extends TunableSocket {
   /** @internal */
-  protected state: State = 'new';
+  protected state: State;
+
+  /** @internal */
+  protected constructor(slot: number, generation: number) {
+    super(slot, generation);
+    this.state = 'new';
+  }
 
   /** The address, path or `@name`; undefined while there is none. */
   abstract get localAddress(): string | undefined;

@@ -61,7 +61,13 @@ function transferredBy(error: unknown): number {
 }
 
 export abstract class MeteredStream extends MessageStream {
-  #bandwidth: Bandwidth | null = null;
+  private bandwidth: Bandwidth | null;
+
+  /** @internal */
+  protected constructor(slot: number, generation: number) {
+    super(slot, generation);
+    this.bandwidth = null;
+  }
 
   /**
    * Limits what {@link sendLimited} and {@link recvLimited} move, each direction by itself, and
@@ -80,13 +86,13 @@ export abstract class MeteredStream extends MessageStream {
       checkInteger(name, bytesPerSecond, 1, Number.MAX_SAFE_INTEGER);
     }
     if (this.endpoint.closed) throw closedError();
-    const bandwidth = this.#bandwidth;
+    const bandwidth = this.bandwidth;
     if (bytesPerSecond === unlimited) {
-      this.#bandwidth = null;
+      this.bandwidth = null;
       bandwidth?.read.open();
       bandwidth?.write.open();
     } else if (bandwidth === null) {
-      this.#bandwidth = bandwidthOf(bytesPerSecond);
+      this.bandwidth = bandwidthOf(bytesPerSecond);
     } else {
       bandwidth.rate = bytesPerSecond;
       bandwidth.read.configure(bytesPerSecond, bytesPerSecond);
@@ -96,7 +102,7 @@ export abstract class MeteredStream extends MessageStream {
 
   /** The limit in bytes per second, for each direction; `Infinity` where there is none. */
   getBandwidth(): number {
-    return this.#bandwidth?.rate ?? unlimited;
+    return this.bandwidth?.rate ?? unlimited;
   }
 
   /**
@@ -112,8 +118,8 @@ export abstract class MeteredStream extends MessageStream {
   bandwidthWaitMs(n: number, direction: 'read' | 'write' = 'write'): number {
     checkInteger('n', n, 0, Number.MAX_SAFE_INTEGER);
     checkOneOf('direction', direction, ['read', 'write']);
-    if (this.#bandwidth === null || n === 0) return 0;
-    return n > this.#bandwidth.rate ? unlimited : this.#bandwidth[direction].waitMs(n);
+    if (this.bandwidth === null || n === 0) return 0;
+    return n > this.bandwidth.rate ? unlimited : this.bandwidth[direction].waitMs(n);
   }
 
   /**
@@ -136,14 +142,14 @@ export abstract class MeteredStream extends MessageStream {
    * ```
    */
   sendLimited(data: Data, options?: OperationOptions): Promise<number> {
-    const queue = this.#bandwidth?.write;
+    const queue = this.bandwidth?.write;
     if (queue === undefined) return this.send(data, options);
     const bytes = toBytes(data);
     if (bytes.length === 0) return this.send(bytes, options);
     const limits = this.limitsOf(options, this.limits);
     return (
       this.refusal(limits) ??
-      this.#move(limits, {
+      this.move(limits, {
         queue,
         verb: 'send',
         view: bytes,
@@ -159,13 +165,13 @@ export abstract class MeteredStream extends MessageStream {
    * for bandwidth.
    */
   sendLimitedSync(data: Data, options?: SyncOptions): number {
-    const queue = this.#bandwidth?.write;
+    const queue = this.bandwidth?.write;
     if (queue === undefined) return this.sendSync(data, options);
     const bytes = toBytes(data);
     if (bytes.length === 0) return this.sendSync(bytes, options);
     const patience = this.patienceOf(options);
-    const taken = this.#takeBlocking(queue, bytes.length, patience, 'send');
-    return this.#settling(queue, taken, () =>
+    const taken = this.takeBlocking(queue, bytes.length, patience, 'send');
+    return this.settling(queue, taken, () =>
       this.sendSync(bytes.subarray(0, taken), { timeout: patience.leftMs }),
     );
   }
@@ -177,14 +183,14 @@ export abstract class MeteredStream extends MessageStream {
    * `trySend` throws.
    */
   trySendLimited(data: Data): number | null {
-    const queue = this.#bandwidth?.write;
+    const queue = this.bandwidth?.write;
     if (queue === undefined) return this.trySend(data);
     const bytes = toBytes(data);
     if (bytes.length === 0) return this.trySend(bytes);
     this.checkReady();
     const taken = queue.take(1, bytes.length);
     if (taken === 0) return 0;
-    return this.#settling(queue, taken, () => this.trySend(bytes.subarray(0, taken)));
+    return this.settling(queue, taken, () => this.trySend(bytes.subarray(0, taken)));
   }
 
   /**
@@ -205,7 +211,7 @@ export abstract class MeteredStream extends MessageStream {
   recvLimited(view: Uint8Array, options?: OperationOptions): Promise<number>;
   recvLimited(what?: number | Uint8Array, options?: OperationOptions): Promise<Buffer | number> {
     const wanted = checkWanted(what);
-    const queue = this.#bandwidth?.read;
+    const queue = this.bandwidth?.read;
     if (queue === undefined) return this.recv(wanted as number, options);
     const limits = this.limitsOf(options, this.limits);
     const refusal = this.refusal(limits);
@@ -213,11 +219,11 @@ export abstract class MeteredStream extends MessageStream {
     const verb = 'recv';
     if (typeof wanted === 'number') {
       const run = (count: number, left: OperationOptions) => this.recv(count, left);
-      return this.#move<Buffer>(limits, { queue, verb, view: null, length: wanted, run });
+      return this.move<Buffer>(limits, { queue, verb, view: null, length: wanted, run });
     }
     const run = (count: number, left: OperationOptions) =>
       this.recv(wanted.subarray(0, count), left);
-    return this.#move<number>(limits, { queue, verb, view: wanted, length: wanted.length, run });
+    return this.move<number>(limits, { queue, verb, view: wanted, length: wanted.length, run });
   }
 
   /**
@@ -228,12 +234,12 @@ export abstract class MeteredStream extends MessageStream {
   recvLimitedSync(view: Uint8Array, options?: SyncOptions): number;
   recvLimitedSync(what?: number | Uint8Array, options?: SyncOptions): Buffer | number {
     const wanted = checkWanted(what);
-    const queue = this.#bandwidth?.read;
+    const queue = this.bandwidth?.read;
     if (queue === undefined) return this.recvSync(wanted as number, options);
     const patience = this.patienceOf(options);
     const length = typeof wanted === 'number' ? wanted : wanted.length;
-    const taken = this.#takeBlocking(queue, length, patience, 'recv');
-    return this.#settling(queue, taken, () => {
+    const taken = this.takeBlocking(queue, length, patience, 'recv');
+    return this.settling(queue, taken, () => {
       const left = { timeout: patience.leftMs };
       if (typeof wanted === 'number') return this.recvSync(taken, left);
       return this.recvSync(wanted.subarray(0, taken), left);
@@ -249,29 +255,29 @@ export abstract class MeteredStream extends MessageStream {
   tryRecvLimited(view: Uint8Array): number | null;
   tryRecvLimited(what?: number | Uint8Array): Buffer | number | null {
     const wanted = checkWanted(what);
-    const queue = this.#bandwidth?.read;
+    const queue = this.bandwidth?.read;
     if (queue === undefined) return this.tryRecv(wanted as number);
     this.checkReady();
     if (queue.isWaiting) throw busyError('tryRecvLimited', 'a recvLimited');
     const taken = queue.take(1, typeof wanted === 'number' ? wanted : wanted.length);
     if (taken === 0) return 0;
-    return this.#settling<Buffer | number | null>(queue, taken, () =>
+    return this.settling<Buffer | number | null>(queue, taken, () =>
       typeof wanted === 'number' ? this.tryRecv(taken) : this.tryRecv(wanted.subarray(0, taken)),
     );
   }
 
   /** @internal Takes away from those who wait for bandwidth: the socket was closed. */
   protected rejectThrottled(): void {
-    this.#bandwidth?.read.close(closedError);
-    this.#bandwidth?.write.close(() => closedError(0));
+    this.bandwidth?.read.close(closedError);
+    this.bandwidth?.write.close(() => closedError(0));
   }
 
   /** Takes tokens, at once or when there are some, and then moves bytes. */
-  #move<T extends number | Buffer>(limits: Limits, move: Move<T>): Promise<T> {
+  private move<T extends number | Buffer>(limits: Limits, move: Move<T>): Promise<T> {
     const { queue, length } = move;
     const least = leastOf(queue, length);
     const taken = queue.take(least, length);
-    if (taken > 0) return this.#run(taken, limits, limits.timeoutMs, move);
+    if (taken > 0) return this.run(taken, limits, limits.timeoutMs, move);
     const { endpoint } = this;
     const startMs = monotonicMs();
     endpoint.beginWait();
@@ -279,7 +285,7 @@ export abstract class MeteredStream extends MessageStream {
       const onTaken = (count: number): void => {
         endpoint.endWait();
         const leftMs = Math.max(0, limits.timeoutMs - (monotonicMs() - startMs));
-        resolve(this.#run(count, limits, leftMs, move));
+        resolve(this.run(count, limits, leftMs, move));
       };
       queue.wait(least, length, limits, onTaken, (error) => {
         endpoint.endWait();
@@ -289,7 +295,7 @@ export abstract class MeteredStream extends MessageStream {
   }
 
   /** Moves bytes at once, so that others do not come in between; settles when that is over. */
-  async #run<T extends number | Buffer>(
+  private async run<T extends number | Buffer>(
     taken: number,
     { signal, timeoutMs }: Limits,
     leftMs: number,
@@ -311,7 +317,7 @@ export abstract class MeteredStream extends MessageStream {
     }
   }
 
-  #takeBlocking(
+  private takeBlocking(
     queue: TokenQueue,
     length: number,
     patience: Patience,
@@ -328,7 +334,11 @@ export abstract class MeteredStream extends MessageStream {
   }
 
   /** Pays for what the call moves, and gets back the rest. */
-  #settling<T extends number | Buffer | null>(queue: TokenQueue, taken: number, call: () => T): T {
+  private settling<T extends number | Buffer | null>(
+    queue: TokenQueue,
+    taken: number,
+    call: () => T,
+  ): T {
     let used = 0;
     try {
       const moved = call();

@@ -67,16 +67,20 @@ export class Sender extends OperationQueue<SendOperation | ShutdownOperation> {
   lent = false;
   /** False where every send is a message of its own. */
   private readonly mayJoin: boolean;
-  private resuming = false;
-  private halfClosed = false;
-  private queuedBytes = 0;
+  private resuming: boolean;
+  private halfClosed: boolean;
+  private queuedBytes: number;
   queueMax: number;
 
   constructor(endpoint: Endpoint, queueMax: number, mayJoin: boolean) {
     super();
     this.endpoint = endpoint;
-    this.queueMax = queueMax;
     this.mayJoin = mayJoin;
+    // Last what a send that the kernel takes at once does not touch.
+    this.resuming = false;
+    this.halfClosed = false;
+    this.queuedBytes = 0;
+    this.queueMax = queueMax;
   }
 
   get queued(): number {

@@ -58,8 +58,15 @@ export abstract class TunableSocket extends MeteredStream {
   /** `'stream'`, or `'seqpacket'` for a Unix socket that was made so. */
   abstract readonly type: SocketType;
   /** @internal */
-  protected timeouts: Readonly<Timeouts> = defaultTimeouts();
-  private rare: Setup | null = null;
+  protected timeouts: Readonly<Timeouts>;
+  private rare: Setup | null;
+
+  /** @internal */
+  protected constructor(slot: number, generation: number) {
+    super(slot, generation);
+    this.timeouts = defaultTimeouts();
+    this.rare = null;
+  }
 
   /** The limits that sockets of this thread are made with. */
   static getDefaultTimeouts(): Readonly<Timeouts> {
