@@ -114,6 +114,7 @@ export interface Binding {
     generation: number,
   ): [version: string, cipher: string, protocol: string, verifyCode: number] | number;
   tlsResumed(slot: number, generation: number): number;
+  tlsComplete(slot: number, generation: number): number;
   tlsPeerCertificate(slot: number, generation: number): ArrayBuffer | undefined;
   tlsPeerChain(slot: number, generation: number): ArrayBuffer[] | number;
   tlsQuestion(

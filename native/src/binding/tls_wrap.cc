@@ -249,6 +249,18 @@ napi_value js_resumed(napi_env env, napi_callback_info info) {
   return to_js(env, is_done ? SSL_session_reused(engine->ssl()) : 0);
 }
 
+// tlsComplete(index, generation) -> as tlsResumed; counts a handshake that is done, and judged.
+napi_value js_complete(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  const tls::Engine* engine = engine_of(source_of(args));
+  if (engine == nullptr) return to_js(env, -EBADF);
+  const bool is_resumed = SSL_session_reused(engine->ssl()) == 1;
+  Counters& counters = args.context().reactor().counters();
+  counters.add(Counter::kTlsHandshakes);
+  if (is_resumed) counters.add(Counter::kTlsResumptions);
+  return to_js(env, is_resumed ? 1 : 0);
+}
+
 // tlsPeerCertificate(index, generation) -> its DER as an ArrayBuffer, or undefined.
 napi_value js_peer_certificate(napi_env env, napi_callback_info info) {
   const Args<2> args(env, info);
@@ -374,6 +386,7 @@ void install_tls(Installer& installer) {
   installer.add("tlsFailure", js_failure);
   installer.add("tlsState", js_state);
   installer.add("tlsResumed", js_resumed);
+  installer.add("tlsComplete", js_complete);
   installer.add("tlsPeerCertificate", js_peer_certificate);
   installer.add("tlsPeerChain", js_peer_chain);
   installer.add("tlsQuestion", js_question);

@@ -1,4 +1,4 @@
-/** What becomes of handshakes: told on node:diagnostics_channel, and counted. */
+/** What becomes of handshakes: told on node:diagnostics_channel. The addon counts those done. */
 import { channel } from 'node:diagnostics_channel';
 import { monotonicMs } from '@sock/core';
 import { count, LineLevel, openLog } from '@sock/native';
@@ -49,8 +49,6 @@ export function tellDone(
   startMs: number,
   agreed: () => Agreed,
 ): void {
-  count('tls_handshakes');
-  if (resumed) count('tls_resumptions');
   if (!handshakes.hasSubscribers) return;
   const time = monotonicMs();
   const event: HandshakeEvent = { time, server, resumed, duration: time - startMs, ...agreed() };

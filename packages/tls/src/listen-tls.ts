@@ -116,12 +116,16 @@ export class TlsListener implements AsyncIterable<TlsSocket> {
   private isStopped = true;
   /** Nothing is accepted before {@link noteRoom}. */
   private isFull = false;
+  private isClosed = false;
 
   /** @internal */
   constructor(listener: ListeningSocket, settings: Settings) {
     this.listener = listener;
     this.settings = settings;
-    listener.whenClosed(() => this.fail(closedListener()));
+    listener.whenClosed(() => {
+      this.isClosed = true;
+      this.fail(closedListener());
+    });
   }
 
   /** As `localAddress` of the socket below; undefined once closed. */
@@ -206,10 +210,6 @@ export class TlsListener implements AsyncIterable<TlsSocket> {
   /** {@link close}, for `using`. */
   [Symbol.dispose](): void {
     this.close();
-  }
-
-  private get isClosed(): boolean {
-    return this.listener.fd < 0;
   }
 
   private nextStep(): Promise<IteratorResult<TlsSocket, undefined>> {

@@ -483,7 +483,7 @@ export class TlsSocket extends FileStream implements Pollable {
     this.tellSecrets();
     // Whoever was told the secrets may have closed it.
     if (this.endpoint.closed) return;
-    const resumed = this.isResumed();
+    const resumed = binding.tlsComplete(this.endpoint.slot, this.endpoint.generation) === 1;
     this.context.noteHandshake(resumed);
     tellDone(resumed, this.context.isServer, this.startMs, () => this.agreed());
   }
