@@ -141,6 +141,7 @@ export interface Binding {
     length: number,
     wait: boolean,
   ): number;
+  setMemory(slot: number, generation: number, memory: ArrayBufferLike): number;
   send(
     slot: number,
     generation: number,

@@ -14,6 +14,7 @@ export const Flag = {
   Unread: 128,
   /** Of a listener: `judge` is asked who may come in. */
   Guarded: 256,
+  WantFill: 512,
 } as const;
 
 /** Words of the control array: `Control` in src/binding/context.h. */
@@ -43,6 +44,7 @@ export const RecordKind = {
   PollReady: 7,
   Progress: 8,
   Completed: 9,
+  Filled: 10,
 } as const;
 
 /** Tables of src/binding/socket_wrap.cc, by position. */

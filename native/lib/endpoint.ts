@@ -91,7 +91,10 @@ export interface Ends {
 /** The parts that hear of the socket's events; each is made when it is first needed. */
 export interface Parts {
   receiver:
-    | (Waiters & { hasUnread: boolean } & Pick<Sink, 'onChunk' | 'onReadable' | 'onDetached'>)
+    | (Waiters & { hasUnread: boolean } & Pick<
+          Sink,
+          'onChunk' | 'onFilled' | 'onReadable' | 'onDetached'
+        >)
     | null;
   sender: (Waiters & Pick<Sink, 'onWritable' | 'onDetached'>) | null;
   acceptor: (Waiters & { holdsConnections: boolean } & Pick<Sink, 'onAccepted'>) | null;
@@ -342,6 +345,10 @@ export class Endpoint implements Sink, DeadlineSink, Parts {
 
   onChunk(count: number, buffer: ArrayBuffer | undefined, offset: number): void {
     this.receiver?.onChunk(count, buffer, offset);
+  }
+
+  onFilled(count: number): void {
+    this.receiver?.onFilled(count);
   }
 
   onReadable(): void {

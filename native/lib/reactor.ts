@@ -14,6 +14,8 @@ import { Control, RecordKind } from './constants.js';
 export interface Sink {
   /** `count` bytes lie in `buffer` at `offset`; 0 is the end of the stream, below 0 an errno. */
   onChunk(count: number, buffer: ArrayBuffer | undefined, offset: number): void;
+  /** The same, of bytes that lie in the memory that `setMemory` was given for the slot. */
+  onFilled(count: number): void;
   onReadable(): void;
   onWritable(): void;
   /** A connection in a slot of its own, or below 0 an errno. */
@@ -106,6 +108,9 @@ function read(count: number): void {
     switch (kind & 0xff) {
       case RecordKind.Chunk:
         sinks[subject]?.onChunk(value, chunks[kind >> 8], records[at + 3] as number);
+        break;
+      case RecordKind.Filled:
+        sinks[subject]?.onFilled(value);
         break;
       case RecordKind.Readable:
         sinks[subject]?.onReadable();

@@ -222,12 +222,14 @@ void Context::close(Source& source) {
     schedule_relay(source.relay);
     uv_async_send(&wakeup_);
   }
+  reader_memories_.forget(source.token.index);
   reactor_->close(source);
 }
 
 sys::UniqueFd Context::release(Source& source) {
   tell_traffic(source);
   bound_files_.erase(source.token.index);
+  reader_memories_.forget(source.token.index);
   return reactor_->release(source);
 }
 
@@ -357,6 +359,8 @@ void Context::handle(Source& source, size_t records_reserved) {
   if (source.has(flag::kReadable)) {
     if (source.has(flag::kWantChunk)) {
       receive_for(source);
+    } else if (source.has(flag::kWantFill)) {
+      fill_for(source);
     } else if (source.has(flag::kWantRead)) {
       source.clear(flag::kWantRead);
       record(index, static_cast<int32_t>(Record::kReadable), 0, 0);
@@ -386,6 +390,22 @@ void Context::receive_for(Source& source) {
     offset = chunk.offset;
   }
   record(source.token.index, kind, count, offset);
+}
+
+void Context::fill_for(Source& source) {
+  const uint32_t index = source.token.index;
+  const std::span<std::byte> memory = reader_memories_.find(index);
+  if (memory.empty()) {
+    // The attempt that this leads to has the words for it.
+    source.clear(flag::kWantFill);
+    record(index, static_cast<int32_t>(Record::kReadable), 0, 0);
+    return;
+  }
+  const size_t size = std::min<size_t>(memory.size(), source.words->receive_max);
+  const sys::IoResult count = net::receive(*reactor_, source, memory.data(), size, true);
+  if (count == -EAGAIN) return;  // as above
+  source.clear(flag::kWantFill);
+  record(index, static_cast<int32_t>(Record::kFilled), count, 0);
 }
 
 void Context::accept_for(Source& source, size_t records_reserved) {

@@ -25,6 +25,7 @@
 #include "binding/judge.h"
 #include "binding/notifiers.h"
 #include "binding/poll_set.h"
+#include "binding/reader_memories.h"
 #include "binding/receive_memory.h"
 #include "binding/rings.h"
 #include "binding/waiter.h"
@@ -67,6 +68,7 @@ enum class Record : int32_t {
   kPollReady,  // id of the poll, to which one look will bring something
   kProgress,   // key of a request of a ring that goes on; else as kCompleted
   kCompleted,  // key, kCompleted | buffer << 8, result, offset; an accept: slot, generation
+  kFilled,     // slot, -, count or negative errno; the bytes are in the memory that the slot has
 };
 
 // An Int32Array with memory of its own, zeroed. Null when there is none left.
@@ -80,6 +82,7 @@ class Context {
   napi_env env() const { return env_; }
   reactor::Reactor& reactor() { return *reactor_; }
   ReceiveMemory& memory() { return *memory_; }
+  ReaderMemories& reader_memories() { return reader_memories_; }
   sys::DatagramCalls& datagrams() { return datagrams_; }
   int32_t& control(Control word) { return control_[word]; }
   // Makes the bytes that went over the source known to JavaScript, in `traffic`.
@@ -169,6 +172,7 @@ class Context {
   void turn(std::span<const reactor::Event> events);
   void handle(reactor::Source& source, size_t records_reserved);
   void receive_for(reactor::Source& source);
+  void fill_for(reactor::Source& source);
   void accept_for(reactor::Source& source, size_t records_reserved);
   void take_deadlines();
   void take_answers();
@@ -188,6 +192,7 @@ class Context {
   napi_env env_;
   std::unique_ptr<reactor::Reactor> reactor_;
   std::unique_ptr<ReceiveMemory> memory_;
+  ReaderMemories reader_memories_{env_};
   sys::DatagramCalls datagrams_;
   int32_t* control_ = nullptr;
   int32_t* records_ = nullptr;

@@ -45,6 +45,16 @@ napi_value js_receive_into(napi_env env, napi_callback_info info) {
                net::receive(context.reactor(), *source, bytes.data, bytes.size, args.boolean(5)));
 }
 
+// setMemory(index, generation, arrayBuffer) -> 0 or negative errno: from now on what kWantFill asks
+// for is received into the front of it.
+napi_value js_set_memory(napi_env env, napi_callback_info info) {
+  const Args<3> args(env, info);
+  reactor::Source* source = source_of(args);
+  if (source == nullptr) return to_js(env, -EBADF);
+  const bool is_set = args.context().reader_memories().set(source->token.index, args[2]);
+  return to_js(env, is_set ? 0 : -EINVAL);
+}
+
 // send(index, generation, view, offset, length, wait) -> count or negative errno.
 napi_value js_send(napi_env env, napi_callback_info info) {
   const Args<6> args(env, info);
@@ -143,6 +153,7 @@ napi_value js_wait(napi_env env, napi_callback_info info) {
 void install_stream(Installer& installer) {
   installer.add("receive", js_receive);
   installer.add("receiveInto", js_receive_into);
+  installer.add("setMemory", js_set_memory);
   installer.add("send", js_send);
   installer.add("sendAll", js_send_all);
   installer.add("shutdown", js_shutdown);

@@ -22,14 +22,15 @@ inline constexpr uint32_t kWantChunk = 4;   // a reader waits: receive for it, i
 inline constexpr uint32_t kWantRead = 8;    // a reader waits: only tell it
 inline constexpr uint32_t kWantWrite = 16;  // a sender (or connect) waits: only tell it
 inline constexpr uint32_t kRegistered = 32;
-inline constexpr uint32_t kHeld = 64;      // a filter holds output that the kernel did not take
-inline constexpr uint32_t kUnread = 128;   // a filter holds input that the kernel has no more
-inline constexpr uint32_t kGuarded = 256;  // JavaScript is asked who may come in
+inline constexpr uint32_t kHeld = 64;       // a filter holds output that the kernel did not take
+inline constexpr uint32_t kUnread = 128;    // a filter holds input that the kernel has no more
+inline constexpr uint32_t kGuarded = 256;   // JavaScript is asked who may come in
+inline constexpr uint32_t kWantFill = 512;  // a reader waits: receive for it, into its memory
 }  // namespace flag
 
 struct SharedWords {
   uint32_t flags;
-  uint32_t receive_max;  // bytes that the reader behind kWantChunk asked for
+  uint32_t receive_max;  // bytes that the reader behind kWantChunk or kWantFill asked for
 };
 
 enum class Kind : uint8_t {

@@ -41,6 +41,11 @@ export abstract class ReceiveOperation extends Operation {
     return 'recv';
   }
 
+  /** Whether it waits with the same view, all of its memory, again and again. */
+  get keepsView(): boolean {
+    return false;
+  }
+
   /** Whether it has what it waits for. */
   get enough(): boolean {
     return this.whole ? this.filled === this.max : this.filled > 0;
@@ -159,6 +164,10 @@ export class StepOperation extends ReceiveOperation implements Step<StepResult> 
     this.filled = 0;
     this.resolve = resolve;
     this.rejectPromise = reject;
+  }
+
+  override get keepsView(): boolean {
+    return this.view !== null;
   }
 
   finish(chunk: Buffer | null): void {

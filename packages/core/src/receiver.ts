@@ -3,11 +3,12 @@
  *
  * Theory of operation. A receive is tried at once where the shared flags say that it may bring
  * something; otherwise it waits in a queue, first in, first out, and one flag tells the addon what
- * the first of the queue wants: bytes received into the addon's memory (`WantChunk`), or only word
- * that there are some (`WantRead`), for a reader that brought its own memory, whose address is good
- * for no longer than a call. Bytes that a reader gave up on go back in front (`unread`), so a wait
- * that was cut short never loses any. The end of the stream and a broken connection are remembered:
- * every later receive gives the same answer.
+ * the first of the queue wants: bytes received into the addon's memory (`WantChunk`); or into that
+ * of a reader which waits with the same again and again, and of which the addon was told
+ * (`WantFill`); or only word that there are some (`WantRead`), for others that brought their own,
+ * whose address is good for no longer than a call. Bytes that a reader gave up on go back in front
+ * (`unread`), so a wait that was cut short never loses any. The end of the stream and a broken
+ * connection are remembered: every later receive gives the same answer.
  */
 import {
   beginStep,
@@ -61,7 +62,7 @@ const passing = new Set([
 // Looked up once: these are on the path of every message.
 const { control, chunks, receive, receiveInto, receiveMessage, receiveVector } = binding;
 const { EAGAIN, EFAULT, EINVAL } = Errno;
-const { Unread, WantChunk, WantRead } = Flag;
+const { Unread, WantChunk, WantFill, WantRead } = Flag;
 const { ChunkIndex, ChunkOffset } = Control;
 
 /** Is its own queue: with a thousand busy sockets every object on the way is out of the cache. */
@@ -73,6 +74,8 @@ export class Receiver extends OperationQueue<ReceiveOperation> implements ByteSo
   /** Somebody else has the receiving; those who ask here are refused. */
   lent = false;
   private resuming = false;
+  /** What the addon was told of for {@link Flag.WantFill}. */
+  private memory: Uint8Array | null = null;
 
   constructor(endpoint: Endpoint) {
     super();
@@ -202,6 +205,7 @@ export class Receiver extends OperationQueue<ReceiveOperation> implements ByteSo
 
   /** Takes away from those who wait: the socket was closed. */
   close(): void {
+    this.memory = null;
     for (let operation = this.shift(); operation !== null; operation = this.shift()) {
       this.over(operation);
       operation.reject(closedError());
@@ -228,6 +232,22 @@ export class Receiver extends OperationQueue<ReceiveOperation> implements ByteSo
     this.over(operation);
     operation.finish(chunk);
     if (this.head !== null) this.carryOn();
+  }
+
+  onFilled(count: number): void {
+    const { head: operation, memory } = this;
+    if (count <= 0) {
+      this.conclude(count);
+    } else if (operation !== null && operation.view === memory) {
+      operation.filled = count;
+      this.shift();
+      this.over(operation);
+      operation.finish(null);
+      if (this.head !== null) this.carryOn();
+    } else if (memory !== null) {
+      // Nobody waits with it any more.
+      this.putBack(Buffer.from(memory.subarray(0, count)));
+    }
   }
 
   onReadable(): void {
@@ -423,8 +443,17 @@ export class Receiver extends OperationQueue<ReceiveOperation> implements ByteSo
   }
 
   private ask(operation: ReceiveOperation): void {
-    const flag = operation.view === null ? WantChunk : WantRead;
-    this.endpoint.want(flag, operation.max);
+    this.endpoint.want(this.wish(operation), operation.max);
+  }
+
+  private wish({ view, keepsView }: ReceiveOperation): number {
+    if (view === null) return WantChunk;
+    if (!keepsView) return WantRead;
+    if (this.memory === view) return WantFill;
+    const { slot, generation } = this.endpoint;
+    if (binding.setMemory(slot, generation, view.buffer) < 0) return WantRead;
+    this.memory = view;
+    return WantFill;
   }
 
   private resume(): void {
@@ -493,7 +522,7 @@ export class Receiver extends OperationQueue<ReceiveOperation> implements ByteSo
     const filled = operation.takeFilled();
     if (filled !== undefined) this.putBack(filled);
     if (!wasFirst) return;
-    this.endpoint.clear(WantChunk | WantRead);
+    this.endpoint.clear(WantChunk | WantFill | WantRead);
     if (this.head !== null) this.carryOn();
   }
 

@@ -102,7 +102,8 @@ export interface ChunksOptions {
   size?: number | undefined;
   /**
    * One memory for all chunks: each is valid only until the next one is asked for. Saves the
-   * allocation, and keeps the memory in the cache. Default `false`.
+   * allocation, and keeps the memory in the cache. A socket keeps that of the last iteration until
+   * it is closed. Default `false`.
    */
   reuse?: boolean | undefined;
 }

@@ -160,6 +160,8 @@ export class Receiver extends OperationQueue<ReceiveOperation> {
 
   onChunk(): void {}
 
+  onFilled(): void {}
+
   onReadable(): void {
     this.serve();
     this.companion?.serve();

@@ -76,8 +76,10 @@ export class Handshake extends Operation {
     this.step();
   }
 
-  /** Nothing asks for chunks. */
+  /** Nothing asks for bytes. */
   onChunk(): void {}
+
+  onFilled(): void {}
 
   onDetached(): void {}
 

@@ -96,6 +96,41 @@ export const receiving: Checks = {
     expect(Buffer.concat(copies)).toEqual(sent);
   },
 
+  async 'iterations that reuse take turns, each in memory of its own'(t) {
+    const [near, far] = await t.pair();
+    const iterations = [1, 2, 3].map(() => near.chunks({ size: 1, reuse: true }));
+    const memories = new Set<ArrayBufferLike>();
+    for (let round = 0; round < 5; round++) {
+      const steps = iterations.map((iteration) => iteration.next());
+      await far.sendAll('abc');
+      const chunks = (await Promise.all(steps)).map(({ value }) => value as Buffer);
+      for (const { buffer } of chunks) memories.add(buffer);
+      expect(chunks.map((chunk) => chunk.toString()).join('')).toBe('abc');
+    }
+    expect(memories.size).toBe(3);
+  },
+
+  async 'chunks that reuse fill no more than their size, and the rest stays'(t) {
+    const [near, far] = await t.pair();
+    const step = near.chunks({ size: 3, reuse: true }).next();
+    await far.sendAll('abcdef');
+    expect(String((await step).value)).toBe('abc');
+    expect((await near.recv()).toString()).toBe('def');
+  },
+
+  async 'memory that is detached while a chunk waits for it is an error, and the bytes stay'(t) {
+    const [near, far] = await t.pair();
+    const chunks = near.chunks({ size: 8, reuse: true });
+    await far.sendAll('one');
+    const { value } = await chunks.next();
+    const failure = failureOf(chunks.next());
+    const next = near.recv();
+    detach(value as Buffer);
+    await far.sendAll('kept');
+    expect(await failure).toMatchObject({ code: 'ERR_SOCK_BUFFER_DETACHED' });
+    expect((await next).toString()).toBe('kept');
+  },
+
   async 'chunks that were handed out stay as they were'(t) {
     const [near, far] = await t.pair();
     const sent = Array.from({ length: 200 }, () => t.random.bytes(t.random.integer(1, 12_000)));
