@@ -35,7 +35,7 @@ export type { Borrower, Ends, Explain, Parts, Traffic, Waiters, Watcher } from '
 export { checkWatcher, Endpoint } from './endpoint.js';
 export { closeDescriptorWhenForgotten, closeWhenForgotten, notForgotten } from './forgotten.js';
 export { gaiErrorName } from './gai.js';
-export { beginStep, iterationEnd, type Step, StepIterator } from './iterators.js';
+export { beginStep, iterationEnd, type Step, StepIterator, unsettled } from './iterators.js';
 export { LineLevel, type LogEvent, openLog, type TellLine } from './log-channel.js';
 export type { Deferred, Limits } from './operation.js';
 export {

@@ -5,6 +5,9 @@ export interface Step<T> {
   onBegin(resolve: (value: T) => void, reject: (error: unknown) => void): void;
 }
 
+/** What an operation settles that has no promise yet. */
+export function unsettled(): void {}
+
 /** Whose promise is being made: so one executor serves all, where each would need its closure. */
 let beginning: Step<unknown> | null = null;
 

@@ -1,5 +1,5 @@
 /** Accepts that wait for connections. */
-import { type Guard, iterationEnd, Operation, type Step } from '@sock/native';
+import { type Guard, iterationEnd, Operation, type Step, unsettled } from '@sock/native';
 import { closedError } from './errors.js';
 
 export abstract class AcceptOperation<T> extends Operation {
@@ -69,8 +69,6 @@ export class StepAccept<T> extends AcceptOperation<T> implements Step<AcceptStep
     super.reject(error);
   }
 }
-
-function unsettled(): void {}
 
 /** Who takes connections as they come: a promise for each would be made for nothing. */
 export interface Taker<T> {

@@ -15,7 +15,7 @@ export class ChunkIterator extends StepOperation implements AsyncIterableIterato
   constructor(
     private readonly steps: Steps,
     private readonly limits: Limits,
-    private readonly memory: Buffer | null,
+    memory: Buffer | null,
     max: number,
   ) {
     super(memory, max);
@@ -23,7 +23,7 @@ export class ChunkIterator extends StepOperation implements AsyncIterableIterato
 
   next(): Promise<StepResult> {
     // Who asks for a step before the last one came gets an operation of its own.
-    const operation = this.idle ? this : new StepOperation(this.memory, this.max);
+    const operation = this.idle ? this : new StepOperation(this.view, this.max);
     return this.steps.step(operation, this.limits);
   }
 

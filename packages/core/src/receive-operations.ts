@@ -1,5 +1,5 @@
 /** What can wait in the queue of a receiver. */
-import { iterationEnd, Operation, type Step } from '@sock/native';
+import { iterationEnd, Operation, type Step, unsettled } from '@sock/native';
 import { endOfStreamError } from './errors.js';
 import type { Vector } from './vector.js';
 
@@ -152,6 +152,7 @@ export type StepResult = IteratorResult<Buffer, undefined>;
  * The steps of one iteration, one at a time: used again for each, as most messages come this way.
  */
 export class StepOperation extends ReceiveOperation implements Step<StepResult> {
+  declare readonly view: Buffer | null;
   idle = true;
   private resolve: Settle<StepResult> = unsettled;
 
@@ -186,5 +187,3 @@ export class StepOperation extends ReceiveOperation implements Step<StepResult> 
     super.reject(error);
   }
 }
-
-function unsettled(): void {}

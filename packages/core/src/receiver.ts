@@ -126,7 +126,7 @@ export class Receiver extends OperationQueue<ReceiveOperation> implements ByteSo
   step(operation: StepOperation, limits: Limits): Promise<StepResult> {
     let got: Buffer | number = -EAGAIN;
     if (this.mayTry()) {
-      const memory = operation.view as Buffer | null;
+      const memory = operation.view;
       got = memory === null ? this.readChunk(operation.max, true) : this.readInto(memory, 0, true);
       if (typeof got === 'object') return Promise.resolve({ value: got, done: false });
       if (got > 0 && memory !== null) {
@@ -228,9 +228,7 @@ export class Receiver extends OperationQueue<ReceiveOperation> implements ByteSo
       this.conclude(count);
       return;
     }
-    this.shift();
-    this.over(operation);
-    operation.finish(chunk);
+    this.serve(operation, chunk);
     if (this.head !== null) this.carryOn();
   }
 
@@ -240,9 +238,7 @@ export class Receiver extends OperationQueue<ReceiveOperation> implements ByteSo
       this.conclude(count);
     } else if (operation !== null && operation.view === memory) {
       operation.filled = count;
-      this.shift();
-      this.over(operation);
-      operation.finish(null);
+      this.serve(operation, null);
       if (this.head !== null) this.carryOn();
     } else if (memory !== null) {
       // Nobody waits with it any more.
@@ -479,9 +475,7 @@ export class Receiver extends OperationQueue<ReceiveOperation> implements ByteSo
       got = this.fill(operation);
     }
     if (chunk !== null || operation.enough) {
-      this.shift();
-      this.over(operation);
-      operation.finish(chunk);
+      this.serve(operation, chunk);
       return true;
     }
     if (got === -EAGAIN || (got as number) > 0) return false;
@@ -524,6 +518,13 @@ export class Receiver extends OperationQueue<ReceiveOperation> implements ByteSo
     if (!wasFirst) return;
     this.endpoint.clear(WantChunk | WantFill | WantRead);
     if (this.head !== null) this.carryOn();
+  }
+
+  /** The first of the queue has what it waits for. */
+  private serve(operation: ReceiveOperation, chunk: Buffer | null): void {
+    this.shift();
+    this.over(operation);
+    operation.finish(chunk);
   }
 
   private over(operation: ReceiveOperation): void {
