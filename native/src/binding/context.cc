@@ -459,6 +459,7 @@ void Context::record(uint32_t subject, int32_t kind, int64_t value, uint32_t ext
 }
 
 void Context::deliver() {
+  memory_->publish();
   napi_value function = nullptr;
   napi_value receiver = nullptr;
   napi_get_reference_value(env_, deliver_, &function);

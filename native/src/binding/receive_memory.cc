@@ -77,11 +77,17 @@ void ReceiveMemory::fetch(Buffer& buffer) {
 
 bool ReceiveMemory::replace(Buffer& buffer, size_t size) {
   napi_value list = nullptr;
+  napi_value view = nullptr;
   napi_value array = nullptr;
   void* data = nullptr;
   if (napi_get_reference_value(env_, list_, &list) != napi_ok) return false;
-  if (napi_create_arraybuffer(env_, size, &data, &array) != napi_ok) return false;
+  // A Buffer, for the memory under an ArrayBuffer made here would be zeroed.
+  if (napi_create_buffer(env_, size, &data, &view) != napi_ok) return false;
+  if (napi_get_typedarray_info(env_, view, nullptr, nullptr, nullptr, &array, nullptr) != napi_ok) {
+    return false;
+  }
   if (napi_set_element(env_, list, list_length_, array) != napi_ok) return false;
+  zero_until(buffer, buffer.size);
   drop(buffer);
   buffer.data = static_cast<std::byte*>(data);
   buffer.size = size;
@@ -113,8 +119,23 @@ ReceiveMemory::Chunk ReceiveMemory::keep(size_t count) {
 
 ReceiveMemory::Chunk ReceiveMemory::take(Buffer& buffer, size_t count) {
   const Chunk chunk{buffer.index, static_cast<uint32_t>(buffer.used)};
+  buffer.written = std::max(buffer.written, buffer.used + count);
   buffer.used = std::min(buffer.size, buffer.used + align(count));
+  zero_until(buffer, buffer.used);
   return chunk;
+}
+
+void ReceiveMemory::publish() {
+  for (Buffer* buffer : {&pool_, &slab_}) {
+    // Of one that holds no chunk yet JavaScript does not hear.
+    if (buffer->used > 0) zero_until(*buffer, buffer->size);
+  }
+}
+
+void ReceiveMemory::zero_until(Buffer& buffer, size_t end) {
+  if (end <= buffer.written) return;
+  std::memset(buffer.data + buffer.written, 0, end - buffer.written);
+  buffer.written = end;
 }
 
 }  // namespace sock::binding

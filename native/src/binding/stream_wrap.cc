@@ -27,6 +27,7 @@ napi_value js_receive(napi_env env, napi_callback_info info) {
       net::receive(context.reactor(), *source, place.data, place.size, args.boolean(3));
   if (count > 0) {
     const ReceiveMemory::Chunk chunk = memory.keep(static_cast<size_t>(count));
+    memory.publish();
     context.control(kChunkIndex) = static_cast<int32_t>(chunk.buffer);
     context.control(kChunkOffset) = static_cast<int32_t>(chunk.offset);
   }
