@@ -33,7 +33,7 @@ napi_value make_words(napi_env env, size_t count, int32_t** data) {
 namespace {
 
 // After this many looks at the poller the rest of the event loop gets its turn.
-constexpr int kRoundsMax = 8;
+constexpr int kRoundsMax = 2;
 
 napi_value make_doubles(napi_env env, size_t count, double** data) {
   napi_value buffer = nullptr;
@@ -270,46 +270,46 @@ void Context::update_timer() {
   const auto on_timer = [](uv_timer_t* handle) {
     auto* self = static_cast<Context*>(handle->data);
     self->timer_at_ms_ = reactor::Deadlines::kNone;
-    self->turn({});
+    self->turn();
   };
   uv_timer_start(&timer_, on_timer, static_cast<uint64_t>(left_ms), 0);
 }
 
 void Context::on_wakeup() {
-  std::array<reactor::Event, kEventsMax> events;
-  const size_t count = waiter_ == nullptr ? 0 : waiter_->take(events);
-  turn(std::span(events).first(count));
+  found_ = std::span(events_).first(waiter_ == nullptr ? 0 : waiter_->take(events_));
+  run_turns();
 }
 
 void Context::on_ready() {
-  std::array<reactor::Event, kEventsMax> events;
   // A full batch means that there is more: look again before the others, but not without end.
   for (int round = 0; round < kRoundsMax; round++) {
-    Result<size_t> count = reactor_->poller().wait(events, 0);
+    Result<size_t> count = reactor_->poller().wait(events_, 0);
     if (!count.ok() || count.value() == 0) return;
-    turn(std::span(events).first(count.value()));
+    found_ = std::span(events_).first(count.value());
+    run_turns();
     if (count.value() < kEventsMax) return;
   }
 }
 
-void Context::report_poll(uint32_t id) {
-  record(id, static_cast<int32_t>(Record::kPollReady), 0, 0);
-  turn({});
+void Context::run_turns() {
+  do {
+    turn();
+  } while (!found_.empty());
 }
 
-void Context::turn(std::span<const reactor::Event> events) {
+void Context::report_poll(uint32_t id) {
+  record(id, static_cast<int32_t>(Record::kPollReady), 0, 0);
+  turn();
+}
+
+void Context::turn() {
   napi_handle_scope scope = nullptr;
   if (napi_open_handle_scope(env_, &scope) != napi_ok) return;
   control_[kInTurn] = 1;
   // Wraps around, which a signed integer must not do by itself.
   control_[kTurn] = static_cast<int32_t>(static_cast<uint32_t>(control_[kTurn]) + 1);
   memory_->refresh(false);
-  for (const reactor::Event& event : events) reactor_->slots().prefetch(event.token);
-  for (size_t i = 0; i < events.size(); i++) {
-    if (rings_.note(*this, events[i].token)) continue;
-    Source* source = reactor_->note(events[i]);
-    if (source != nullptr) handle(*source, (events.size() - 1 - i) * kRecordsPerEvent);
-  }
+  take_events();
   take_deadlines();
   take_answers();
   take_loaded();
@@ -320,6 +320,23 @@ void Context::turn(std::span<const reactor::Event> events) {
   if (control_[kHeld] == 0 && control_[kLoopHeld] == 1) hold_loop(false);
   update_timer();
   napi_close_handle_scope(env_, scope);
+}
+
+// Few at a time: what was received is to be in the cache still when JavaScript sends it. And a slab
+// to its end, since what is left of it would have to be written with zeros.
+void Context::take_events() {
+  turn_filled_bytes_ = 0;
+  const auto soon = found_.first(std::min(found_.size(), kTurnEvents));
+  for (const reactor::Event& event : soon) reactor_->slots().prefetch(event.token);
+  for (size_t taken = 1; !found_.empty(); taken++) {
+    const reactor::Event event = found_.front();
+    found_ = found_.subspan(1);
+    if (rings_.note(*this, event.token)) continue;
+    Source* source = reactor_->note(event);
+    if (source != nullptr) handle(*source, found_.size() * kRecordsPerEvent);
+    if (memory_->is_filled() || turn_filled_bytes_ >= ReceiveMemory::kSlabSize) return;
+    if (taken >= kTurnEvents && !memory_->is_filling()) return;
+  }
 }
 
 // What JavaScript submits to a ring while it is told of completions goes to the kernel at once, and
@@ -341,6 +358,8 @@ void Context::turn_now() {
   const int32_t is_within = control_[kInTurn];
   // Those of the turn around this one have been read.
   record_count_ = 0;
+  // What that turn has left, no poller tells again.
+  if (!found_.empty()) run_turns();
   if (has_poll_) on_ready();
   // Also what needs no event of the poller.
   on_wakeup();
@@ -405,6 +424,7 @@ void Context::fill_for(Source& source) {
   const sys::IoResult count = net::receive(*reactor_, source, memory.data(), size, true);
   if (count == -EAGAIN) return;  // as above
   source.clear(flag::kWantFill);
+  if (count > 0) turn_filled_bytes_ += static_cast<size_t>(count);
   record(index, static_cast<int32_t>(Record::kFilled), count, 0);
 }
 

@@ -3,11 +3,11 @@
 // workers, and several copies of the package in one process, do not see each other.
 //
 // Theory of operation: one turn. Readiness of the reactor's poller (or a deadline, or an answer of
-// the resolver) makes libuv call us. turn() notes every event on its source, performs the receive
-// of each waiting reader and the accepts of each waiting listener, and writes what happened as
-// records of four integers. If there are any, JavaScript is called once with their number; it
+// the resolver) makes libuv call us. turn() notes some events on their sources, performs the
+// receive of each waiting reader and the accepts of each waiting listener, and writes what happened
+// as records of four integers. If there are any, JavaScript is called once with their number; it
 // settles promises, whose continuations run when that call's callback scope closes, and which
-// send, or wait again by setting a flag. Nothing else crosses.
+// send, or wait again by setting a flag. Nothing else crosses. The next turn has the next events.
 #pragma once
 
 #include <napi.h>
@@ -158,7 +158,9 @@ class Context {
  private:
   static constexpr size_t kRecordsMax = 1024;
   static constexpr uint32_t kDefaultPool = 0;
-  static constexpr size_t kEventsMax = Waiter::kEventsMax;
+  // Of one look at the poller, and of one turn unless it fills a slab.
+  static constexpr size_t kEventsMax = 128;
+  static constexpr size_t kTurnEvents = 32;
   // One event of a stream writes at most a chunk (or readable) and a writable record.
   static constexpr size_t kRecordsPerEvent = 2;
   // After this many looks at the rings in one turn the rest of the event loop gets its turn.
@@ -169,7 +171,10 @@ class Context {
 
   bool start();
   uv_handle_t* main_handle();
-  void turn(std::span<const reactor::Event> events);
+  // Turns until no event is left.
+  void run_turns();
+  void turn();
+  void take_events();
   void handle(reactor::Source& source, size_t records_reserved);
   void receive_for(reactor::Source& source);
   void fill_for(reactor::Source& source);
@@ -234,6 +239,11 @@ class Context {
   uv_timer_t timer_{};
   uv_async_t wakeup_{};
   int open_handles_ = 0;
+  // What the poller has told and no turn has had yet. Not a turn's own, since one may run within
+  // another.
+  std::array<reactor::Event, kEventsMax> events_;
+  std::span<const reactor::Event> found_;
+  size_t turn_filled_bytes_ = 0;  // received in this turn into memory of readers
   bool has_poll_ = false;
   double timer_at_ms_ = reactor::Deadlines::kNone;
 

@@ -34,6 +34,10 @@ class ReceiveMemory {
     uint32_t offset;
   };
 
+  // Found by measuring: 128 KiB costs one allocation more per 16 KiB message, 512 KiB falls out of
+  // the cache.
+  static constexpr size_t kSlabSize = 256 * 1024;
+
   // `list` is the JavaScript array through which the ArrayBuffers are shared with lib/.
   ReceiveMemory(napi_env env, napi_value list);
   ~ReceiveMemory();
@@ -49,6 +53,9 @@ class ReceiveMemory {
   Chunk keep(size_t count);
   // Before JavaScript is told of chunks.
   void publish();
+  // Since refresh() the slab has been received into, and it has room for more, or has none.
+  bool is_filling() const { return slab_.used > slab_seen_ && !is_used_up(); }
+  bool is_filled() const { return slab_.used > slab_seen_ && is_used_up(); }
 
  private:
   struct Buffer {
@@ -62,6 +69,7 @@ class ReceiveMemory {
     size_t room() const { return size - used; }
   };
 
+  bool is_used_up() const;
   bool replace(Buffer& buffer, size_t size);
   void drop(Buffer& buffer);
   void fetch(Buffer& buffer);
@@ -74,6 +82,7 @@ class ReceiveMemory {
   uint32_t list_length_ = 0;
   Buffer pool_;
   Buffer slab_;
+  size_t slab_seen_ = 0;  // what of it had been used by the last refresh()
   bool in_slab_ = false;
 };
 

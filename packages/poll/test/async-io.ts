@@ -440,6 +440,25 @@ export function describeAsyncIO(backend: AsyncBackend): void {
         await within(1_000, done);
         expect(results).toEqual([0]);
       });
+
+      it('hears within a callback of all that came together', async () => {
+        const pairs = Array.from({ length: 100 }, () => Socket.pair());
+        for (const socket of pairs.flat()) cleanup.add(socket);
+        let told = 0;
+        const heardWithin = new Promise<number>((resolve) => {
+          for (const [, receiver] of pairs) {
+            io.submitRecv(receiver, 1, () => {
+              told += 1;
+              if (told > 1) return;
+              const endMs = performance.now() + 2_000;
+              while (told < pairs.length && performance.now() < endMs) io.processCompletions();
+              resolve(told);
+            });
+          }
+        });
+        for (const [sender] of pairs) sender.trySend('x');
+        expect(await heardWithin).toBe(pairs.length);
+      });
     });
 
     if (backend === 'io_uring') {
