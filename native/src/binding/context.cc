@@ -304,7 +304,10 @@ void Context::report_poll(uint32_t id) {
 
 void Context::turn() {
   napi_handle_scope scope = nullptr;
-  if (napi_open_handle_scope(env_, &scope) != napi_ok) return;
+  if (napi_open_handle_scope(env_, &scope) != napi_ok) {
+    found_ = {};
+    return;
+  }
   control_[kInTurn] = 1;
   // Wraps around, which a signed integer must not do by itself.
   control_[kTurn] = static_cast<int32_t>(static_cast<uint32_t>(control_[kTurn]) + 1);
