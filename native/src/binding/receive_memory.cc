@@ -32,7 +32,7 @@ ReceiveMemory::~ReceiveMemory() {
 void ReceiveMemory::refresh(bool chunks_pending) {
   pool_.is_fetched = false;
   slab_.is_fetched = false;
-  slab_seen_ = slab_.used;
+  slab_.used_before = slab_.used;
   if (!chunks_pending && list_length_ > 2) compact();
 }
 
@@ -53,7 +53,6 @@ void ReceiveMemory::compact() {
 }
 
 void ReceiveMemory::drop(Buffer& buffer) {
-  if (&buffer == &slab_) slab_seen_ = 0;
   if (buffer.array != nullptr) napi_delete_reference(env_, buffer.array);
   buffer = Buffer{};
 }

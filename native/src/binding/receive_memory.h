@@ -54,14 +54,15 @@ class ReceiveMemory {
   // Before JavaScript is told of chunks.
   void publish();
   // Since refresh() the slab has been received into, and it has room for more, or has none.
-  bool is_filling() const { return slab_.used > slab_seen_ && !is_used_up(); }
-  bool is_filled() const { return slab_.used > slab_seen_ && is_used_up(); }
+  bool is_filling() const { return slab_.used > slab_.used_before && !is_used_up(); }
+  bool is_filled() const { return slab_.used > slab_.used_before && is_used_up(); }
 
  private:
   struct Buffer {
     std::byte* data = nullptr;
     size_t size = 0;
     size_t used = 0;
+    size_t used_before = 0;    // by the last refresh()
     size_t written = 0;        // from here on it is as the allocator had it
     uint32_t index = 0;        // in the list
     napi_ref array = nullptr;  // the ArrayBuffer
@@ -82,7 +83,6 @@ class ReceiveMemory {
   uint32_t list_length_ = 0;
   Buffer pool_;
   Buffer slab_;
-  size_t slab_seen_ = 0;  // what of it had been used by the last refresh()
   bool in_slab_ = false;
 };
 
